@@ -1,0 +1,21 @@
+"""Errors a user can mend: the requirement, what was received, what to do."""
+
+
+class FairrepError(Exception):
+    """Base of all errors that a user can mend; commands print it as one line and exit with 2."""
+
+
+class ConfigError(FairrepError):
+    """A setting is out of its range or contradicts another."""
+
+
+class DataError(FairrepError):
+    """A table, a column or a row cannot be used as asked."""
+
+
+class SchemaError(DataError):
+    """A table does not fit the saved preprocessing."""
+
+
+class RunError(FairrepError):
+    """A run folder, a checkpoint or an encoder folder cannot be used as asked."""

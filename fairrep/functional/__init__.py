@@ -1,0 +1,1 @@
+"""Pure torch: tensors in, tensors out; no state, no input or output."""
