@@ -1,1 +1,28 @@
+"""Data: registry, preprocessing, splits, batches by index."""
 
+from fairrep.data.batches import IndexLoader
+from fairrep.data.prepare import PreparedData, Rows, prepare_data
+from fairrep.data.registry import DATASETS, DatasetSpec, RawData, load_dataset
+from fairrep.data.samplers import IndexSampler, OrderedSampler, StratifiedSampler
+from fairrep.data.schema import CategoricalColumn, NumericColumn, TableSchema, fit_schema
+from fairrep.data.splits import RowSplit, split_rows
+
+__all__ = [
+    "DATASETS",
+    "CategoricalColumn",
+    "DatasetSpec",
+    "IndexLoader",
+    "IndexSampler",
+    "NumericColumn",
+    "OrderedSampler",
+    "PreparedData",
+    "RawData",
+    "RowSplit",
+    "Rows",
+    "StratifiedSampler",
+    "TableSchema",
+    "fit_schema",
+    "load_dataset",
+    "prepare_data",
+    "split_rows",
+]

@@ -1,1 +1,19 @@
+"""Training: losses, the Lightning module, callbacks; they receive built objects."""
 
+from fairrep.training.callbacks import EpochSeed, default_callbacks
+from fairrep.training.fit import FitResult, FitSettings, fit
+from fairrep.training.loss import base_rate_logits, multitask_loss
+from fairrep.training.module import FairEncoderModule
+from fairrep.training.selection import SelectionRule
+
+__all__ = [
+    "EpochSeed",
+    "FairEncoderModule",
+    "FitResult",
+    "FitSettings",
+    "SelectionRule",
+    "base_rate_logits",
+    "default_callbacks",
+    "fit",
+    "multitask_loss",
+]

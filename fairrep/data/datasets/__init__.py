@@ -1,1 +1,1 @@
-
+"""One small file a data set: raw table → typed table."""

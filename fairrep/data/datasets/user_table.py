@@ -1,0 +1,126 @@
+"""Any user's CSV or parquet: columns are features, sensitive attributes and tasks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, TaskColumn
+from fairrep.data.sources import read_table
+from fairrep.errors import ConfigError, DataError
+from fairrep.types import Kind
+
+FEATURE_KINDS = ("numeric", "categorical")
+TASK_KINDS = ("binary", "multiclass", "regression")
+
+
+def load(
+    path: str | None = None,
+    *,
+    test_path: str | None = None,
+    types: Mapping[str, str] | None = None,
+    positive: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+) -> RawData:
+    """Read a user's table.
+
+    Args:
+        path: CSV with a header line, or parquet.
+        test_path: a second file with the same columns whose rows are the test rows.
+        types: column → type where the inferred one is wrong: ``numeric`` or ``categorical`` for a
+            feature, ``binary``, ``multiclass`` or ``regression`` for a task.
+        positive: binary task → the value that counts as 1; by default the last in sorted order.
+        drop: columns that never enter x (identifiers, leaking columns).
+
+    Raises:
+        ConfigError: no path, an unknown type.
+        DataError: an unreadable file, a column of ``types``, ``positive`` or ``drop`` that is not
+            there.
+    """
+    if path is None:
+        raise ConfigError("data=csv needs a file: set data.path=FILE.csv (or .parquet).")
+    types, positive = dict(types or {}), dict(positive or {})
+    frame, test_rows = _read(path, test_path)
+    _require_columns(frame, [*types, *positive, *drop])
+    _require_types(types)
+    spec = DatasetSpec(
+        name="csv",
+        title=str(path),
+        source=str(path),
+        licence="the user's own",
+        citation="-",
+        harms=("Not stated: write down who is in the table, who is not, and who could be harmed.",),
+        features=tuple(column for column in frame.columns if column not in set(drop)),
+        tasks={
+            column: _task(frame[column], types.get(column), positive.get(column))
+            for column in frame.columns
+        },
+        sensitive={column: _sensitive(column) for column in frame.columns},
+        default_sensitive=(),
+        default_seen=(),
+        kinds={column: kind for column, kind in types.items() if kind in FEATURE_KINDS},
+    )
+    return RawData(spec, frame, test_rows)
+
+
+def _read(path: str, test_path: str | None) -> tuple[pd.DataFrame, np.ndarray | None]:
+    train = read_table(path)
+    if test_path is None:
+        return train, None
+    test = read_table(test_path)
+    missing = [column for column in train.columns if column not in test.columns]
+    if missing:
+        raise DataError(f"'{test_path}' must have the columns of '{path}', but lacks {missing}.")
+    frame = pd.concat([train, test[train.columns]], ignore_index=True)
+    return frame, np.arange(len(frame)) >= len(train)
+
+
+def _require_columns(frame: pd.DataFrame, columns: list[str]) -> None:
+    missing = sorted(set(columns) - set(frame.columns))
+    if missing:
+        raise DataError(
+            f"the settings name columns that the table lacks: {', '.join(missing)}; "
+            f"its columns: {', '.join(map(str, frame.columns))}."
+        )
+
+
+def _require_types(types: Mapping[str, str]) -> None:
+    for column, kind in types.items():
+        if kind not in FEATURE_KINDS + TASK_KINDS:
+            raise ConfigError(
+                f"data.types.{column} must be one of {', '.join(FEATURE_KINDS + TASK_KINDS)}, "
+                f"got '{kind}'."
+            )
+
+
+def _task(column: pd.Series, stated: str | None, positive: str | None) -> TaskColumn:
+    kind = stated if stated in TASK_KINDS else _infer_kind(column)
+    name = str(column.name)
+    if positive is None:
+        return TaskColumn(kind, lambda table: table[name], (name,), "a column of the table")  # type: ignore[arg-type]
+    return TaskColumn(
+        "binary", lambda table: _equals(table[name], positive), (name,), f"{name} = {positive}"
+    )
+
+
+def _infer_kind(column: pd.Series) -> Kind:
+    """Two values: binary; more numbers: regression; more names: multiclass."""
+    if column.nunique() <= 2:
+        return "binary"
+    return "regression" if pd.api.types.is_numeric_dtype(column) else "multiclass"
+
+
+def _equals(column: pd.Series, value: str) -> pd.Series:
+    hit = column.astype("string").str.strip() == str(value)
+    if not hit.any():
+        raise DataError(
+            f"data.positive.{column.name}={value}: no row has that value; "
+            f"it has {sorted(map(str, column.dropna().unique()))[:10]}."
+        )
+    return hit.astype("boolean").where(column.notna())
+
+
+def _sensitive(name: str) -> SensitiveColumn:
+    return SensitiveColumn(lambda table: table[name], (name,))

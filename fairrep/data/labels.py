@@ -1,0 +1,124 @@
+"""Task labels and group labels: raw columns → numbers, with the checks that must come first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fairrep.data.registry import DatasetSpec, TaskColumn, unknown
+from fairrep.data.schema import as_categories, as_numbers
+from fairrep.errors import ConfigError, DataError
+from fairrep.types import TaskSpec
+
+MAX_GROUPS = 64
+
+
+def group_labels(spec: DatasetSpec, frame: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
+    """Name each row's group; several attributes give their intersections ("Female & Black").
+
+    Raises:
+        ConfigError: unknown attribute, none given.
+        DataError: missing values (counted), too many groups (a number that is not a group).
+    """
+    if not attributes:
+        raise ConfigError("at least one sensitive attribute is needed: set data.sensitive=[NAME].")
+    columns = []
+    for name in attributes:
+        if name not in spec.sensitive:
+            raise ConfigError(unknown("sensitive attribute", name, spec.sensitive))
+        column = spec.sensitive[name].derive(frame).rename(name)
+        if missing := int(column.isna().sum()):
+            raise DataError(
+                f"sensitive attribute '{name}' must be known for every row, but {missing} rows "
+                "lack it; drop those rows or fill them in with a group of their own."
+            )
+        columns.append(as_categories(column))
+    groups = columns[0].str.cat(columns[1:], sep=" & ") if len(columns) > 1 else columns[0]
+    if (count := groups.nunique()) > MAX_GROUPS:
+        raise DataError(
+            f"sensitive={list(attributes)} makes {count} groups, more than {MAX_GROUPS}; "
+            "use an attribute with few values, or bin it into a column of its own."
+        )
+    return groups
+
+
+def encode_groups(labels: pd.Series, groups: Sequence[str]) -> np.ndarray:
+    """Codes (n,): position in ``groups``, -1 for a group that training never saw."""
+    return pd.Index(list(groups)).get_indexer(labels).astype(np.int64)
+
+
+def encode_task(
+    spec: DatasetSpec, frame: pd.DataFrame, name: str, *, seen: bool, train: np.ndarray
+) -> tuple[TaskSpec, np.ndarray]:
+    """Read one task: its spec and its labels (n,) as floats, NaN where there is none.
+
+    Classes are known by value over all rows; the moments of a regression label are those of the
+    training rows.
+
+    Raises:
+        ConfigError: unknown task.
+        DataError: infinite labels, a class without training rows, one class only.
+    """
+    if name not in spec.tasks:
+        raise ConfigError(unknown("task", name, spec.tasks))
+    definition = spec.tasks[name]
+    column = definition.derive(frame).rename(name)
+    if definition.kind == "regression":
+        return _regression(column, name, seen, train)
+    codes, labels = _class_codes(column, definition)
+    present = np.unique(codes[train][~np.isnan(codes[train])]).size
+    if present < 2:
+        raise DataError(
+            f"task '{name}' needs at least two classes in the training rows, got {present}; "
+            "choose another task or give more rows."
+        )
+    if present < len(labels):
+        absent = [labels[k] for k in range(len(labels)) if not (codes[train] == k).any()]
+        raise DataError(
+            f"task '{name}' has classes without a training row: {', '.join(absent)}; "
+            "merge them into another class or give more rows."
+        )
+    if definition.kind == "binary" and len(labels) > 2:
+        raise DataError(
+            f"task '{name}' is stated to be binary but has {len(labels)} values; set "
+            f"data.types.{name}=multiclass or data.positive.{name}=VALUE."
+        )
+    return TaskSpec(name, definition.kind, labels, seen), codes
+
+
+def require_labels(labels: np.ndarray, tasks: Sequence[str]) -> None:
+    """Refuse rows without any label, with their count."""
+    if bare := int(np.isnan(labels).all(axis=1).sum()):
+        raise DataError(
+            f"every row needs a label for at least one of {', '.join(tasks)}, but {bare} rows "
+            "have none; drop those rows."
+        )
+
+
+def _regression(
+    column: pd.Series, name: str, seen: bool, train: np.ndarray
+) -> tuple[TaskSpec, np.ndarray]:
+    values = as_numbers(column)
+    known = values[train][~np.isnan(values[train])]
+    if known.size < 2 or known.std() == 0:
+        raise DataError(f"task '{name}' needs at least two different training labels.")
+    return TaskSpec(name, "regression", (), seen, float(known.mean()), float(known.std())), values
+
+
+def _class_codes(column: pd.Series, definition: TaskColumn) -> tuple[np.ndarray, tuple[str, ...]]:
+    known = column.notna().to_numpy()
+    names = as_categories(column[known]).replace({"False": "no", "True": "yes"})
+    labels = sorted(names.unique(), key=_natural)
+    codes = np.full(len(column), np.nan)
+    codes[known] = pd.Index(labels).get_indexer(names)
+    return codes, tuple(labels)
+
+
+def _natural(name: str) -> tuple[int, float, str]:
+    """Order '2' before '10', and numbers before words."""
+    try:
+        return (0, float(name), name)
+    except ValueError:
+        return (1, 0.0, name)

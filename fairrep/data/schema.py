@@ -1,0 +1,201 @@
+"""Fitted preprocessing: training rows → column schemas → one float matrix, saved as JSON.
+
+A numeric column becomes (value - mean) / scale, missing values replaced by the training median.
+A categorical column becomes the code of its category; a missing value is a category of its own if
+the training rows had one. Missing otherwise, and categories never seen in training, become -1,
+which the encoder's input layer turns into a row of zeros. Columns are found by name: order and
+extra columns do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairrep.errors import SchemaError
+
+MISSING = "(missing)"
+UNSEEN = -1
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """(value - mean) / scale; missing → ``median`` first. Units: the column's own."""
+
+    name: str
+    mean: float
+    scale: float
+    median: float
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Standardised values (n,)."""
+        values = as_numbers(column)
+        return (np.where(np.isnan(values), self.median, values) - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """Category → its position in ``categories``; unknown → -1."""
+
+    name: str
+    categories: tuple[str, ...]
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Category codes (n,)."""
+        return pd.Index(self.categories).get_indexer(as_categories(column))
+
+
+Column = NumericColumn | CategoricalColumn
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of x, in order, with what was fitted on the training rows."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Feature columns in the order of x."""
+        return tuple(column.name for column in self.columns)
+
+    def encode(self, table: pd.DataFrame | np.ndarray) -> np.ndarray:
+        """Apply to a DataFrame (columns by name) or an array (columns in order).
+
+        Returns:
+            float32 matrix (n, p): standardised numbers and category codes.
+
+        Raises:
+            SchemaError: a column is missing, repeated, not a number or infinite.
+        """
+        frame = self._as_frame(table)
+        encoded = np.empty((len(frame), len(self.columns)), dtype=np.float32)
+        for position, column in enumerate(self.columns):
+            encoded[:, position] = column.encode(frame[column.name])
+        return encoded
+
+    def surprises(self, table: pd.DataFrame) -> dict[str, dict[str, int]]:
+        """Count missing values and unseen categories per column (columns without any left out)."""
+        missing = {name: int(table[name].isna().sum()) for name in self.names}
+        unseen = {
+            column.name: int(
+                ((column.encode(table[column.name]) == UNSEEN) & table[column.name].notna()).sum()
+            )
+            for column in self.columns
+            if isinstance(column, CategoricalColumn)
+        }
+        return {
+            "missing": {name: count for name, count in missing.items() if count},
+            "unseen": {name: count for name, count in unseen.items() if count},
+        }
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As a JSON-ready list, one entry a column."""
+        return [
+            {"kind": "numeric" if isinstance(column, NumericColumn) else "categorical"}
+            | asdict(column)
+            for column in self.columns
+        ]
+
+    @classmethod
+    def from_json(cls, saved: Sequence[Mapping[str, Any]]) -> TableSchema:
+        """The inverse of :meth:`to_json`."""
+        return cls(tuple(_column_from_json(dict(entry)) for entry in saved))
+
+    def _as_frame(self, table: pd.DataFrame | np.ndarray) -> pd.DataFrame:
+        if isinstance(table, pd.DataFrame):
+            missing = [name for name in self.names if name not in table.columns]
+            if missing:
+                raise SchemaError(
+                    f"the encoder needs the columns {', '.join(self.names)}; "
+                    f"the table lacks {', '.join(missing)}."
+                )
+            frame = table[list(self.names)]
+            if frame.shape[1] != len(self.names):
+                raise SchemaError("column names must be unique; the table repeats a feature.")
+            return frame
+        array = np.asarray(table)
+        if array.ndim != 2 or array.shape[1] != len(self.names):
+            raise SchemaError(
+                f"an array must have shape (n, {len(self.names)}), one column each for "
+                f"{', '.join(self.names)}; got {array.shape}."
+            )
+        return pd.DataFrame(array, columns=list(self.names))
+
+
+def fit_schema(table: pd.DataFrame, kinds: Mapping[str, str] | None = None) -> TableSchema:
+    """Fit on training rows. ``kinds`` states a column's type where its dtype would mislead."""
+    kinds = kinds or {}
+    return TableSchema(
+        tuple(
+            _fit_numeric(table[name])
+            if kinds.get(name, _infer_kind(table[name])) == "numeric"
+            else _fit_categorical(table[name])
+            for name in table.columns
+        )
+    )
+
+
+def as_numbers(column: pd.Series) -> np.ndarray:
+    """Floats with NaN for missing, or a SchemaError that names the first bad row."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = numbers.isna() & column.notna()
+    if bad.any():
+        row = int(np.flatnonzero(bad.to_numpy())[0])
+        raise SchemaError(
+            f"column '{column.name}' must hold numbers, but row {row + 1} holds "
+            f"'{column.iloc[row]}' ({int(bad.sum())} such rows)."
+        )
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise SchemaError(
+            f"column '{column.name}' must be finite, but {int(infinite.sum())} rows are infinite "
+            f"(first: row {int(np.flatnonzero(infinite)[0]) + 1}); drop them or leave them empty."
+        )
+    return values
+
+
+def as_categories(column: pd.Series) -> pd.Series:
+    """Category names: whole floats read as integers (1.0 → '1'), missing → '(missing)'."""
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        return column.astype("string").str.strip().fillna(MISSING).astype(object)
+    names = {
+        value: str(int(value)) if float(value).is_integer() else str(value)
+        for value in column.dropna().unique()
+    }
+    return column.map(names).astype(object).where(column.notna(), MISSING)
+
+
+def _infer_kind(column: pd.Series) -> str:
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return "numeric" if is_number else "categorical"
+
+
+def _fit_numeric(column: pd.Series) -> NumericColumn:
+    values = as_numbers(column)
+    known = values[~np.isnan(values)]
+    if known.size == 0:
+        return NumericColumn(str(column.name), mean=0.0, scale=1.0, median=0.0)
+    filled = np.where(np.isnan(values), np.median(known), values)
+    scale = float(filled.std())
+    return NumericColumn(
+        str(column.name),
+        mean=float(filled.mean()),
+        scale=scale if scale > 0 else 1.0,
+        median=float(np.median(known)),
+    )
+
+
+def _fit_categorical(column: pd.Series) -> CategoricalColumn:
+    return CategoricalColumn(str(column.name), tuple(sorted(as_categories(column).unique())))
+
+
+def _column_from_json(entry: dict[str, Any]) -> Column:
+    if entry.pop("kind") == "numeric":
+        return NumericColumn(**entry)
+    return CategoricalColumn(entry["name"], tuple(entry["categories"]))

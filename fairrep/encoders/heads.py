@@ -1,0 +1,41 @@
+"""Task heads on the shared representation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fairrep.types import TaskSpec
+
+
+class MultitaskHeads(nn.Module):
+    """One head per task, linear or with hidden layers of its own.
+
+    Linear heads are one matrix: T heads cost one product.
+
+    Args:
+        tasks: the tasks, in the order of their outputs.
+        dim: size d of the representation.
+        hidden: units of each head's hidden layers (ReLU); empty for linear heads.
+    """
+
+    def __init__(self, tasks: Sequence[TaskSpec], dim: int, *, hidden: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.sizes = [task.outputs for task in tasks]
+        heads = [_mlp(dim, hidden, size) for size in self.sizes] if hidden else []
+        self.heads = nn.ModuleList(heads or [nn.Linear(dim, sum(self.sizes))])
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n outputs"]:
+        """Outputs of all heads side by side: logits, or standardised regression values."""
+        return torch.cat([head(z) for head in self.heads], dim=-1)
+
+
+def _mlp(dim: int, hidden: Sequence[int], outputs: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    for units in hidden:
+        layers += [nn.Linear(dim, units), nn.ReLU()]
+        dim = units
+    return nn.Sequential(*layers, nn.Linear(dim, outputs))

@@ -1,0 +1,71 @@
+"""The output's scale is not the encoder's to choose: standardise it, without learnable scale.
+
+A penalty that falls when z shrinks is paid by shrinking, and the next linear layer undoes it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class BatchStandardise(nn.Module):
+    """Subtract the mean and divide by the standard deviation of every coordinate.
+
+    In training these are the batch's, over all processes; in evaluation the running averages (a
+    plain average over the first 1/momentum batches, an exponential one from then on). There is no
+    eps: a coordinate whose standard deviation is below ``tiny`` times its magnitude carries
+    nothing but rounding and becomes exactly 0, with gradient 0. Every other one is standardised
+    exactly, however small its scale, so scaling the layer below changes nothing.
+
+    Args:
+        dim: coordinates d.
+        momentum: weight of the newest batch in the running averages.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    batches: Tensor
+
+    def __init__(self, dim: int, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("variance", torch.ones(dim))
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, h: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Standardise the rows."""
+        if not self.training:
+            return (h - self.mean) * inverse_scale(self.variance, self.mean)
+        mean = global_mean(h)  # (d,)
+        variance = global_mean((h - mean).square())  # (d,)
+        self._remember(mean.detach(), variance.detach())
+        return (h - mean) * inverse_scale(variance, mean.detach())
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        self.batches.add_(1)
+        weight = (1 / self.batches).clamp_min(self.momentum)
+        self.mean.lerp_(mean, weight)
+        self.variance.lerp_(variance, weight)
+
+
+def inverse_scale(variance: Float[Tensor, " d"], mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+    """1/sqrt(variance), and 0 where the variance is nothing but the rounding of ``mean``."""
+    info = torch.finfo(variance.dtype)
+    floor = (4 * info.eps * mean.abs()).square() + info.tiny
+    alive = variance > floor
+    return torch.where(alive, torch.where(alive, variance, 1.0).rsqrt(), 0.0)
+
+
+def global_mean(h: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
+    """Mean over the rows of all processes, differentiable in each."""
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return h.mean(dim=-2)
+    rows = torch.tensor(float(h.shape[-2]), device=h.device, dtype=h.dtype)
+    dist.all_reduce(rows)
+    return all_reduce(h.sum(dim=-2)) / rows

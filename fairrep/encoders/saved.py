@@ -1,0 +1,154 @@
+"""Encoders on disk: safetensors for the numbers, JSON for the rest; no pickle anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fairrep.data.schema import CategoricalColumn, TableSchema
+from fairrep.encoders.encoder import Encoder, build_encoder
+from fairrep.errors import RunError
+from fairrep.types import TaskSpec
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
+
+
+class TableEncoder(nn.Module):
+    """A trained encoder with its preprocessing: tables in, representations out.
+
+    ``forward`` maps the preprocessed matrix and can be trained further inside any model;
+    ``transform`` maps raw tables in evaluation mode.
+
+    Attributes:
+        encoder: the network.
+        schema: the columns it needs, with their fitted preprocessing.
+        tasks: the tasks it was trained on.
+        groups: the groups it was made fair between.
+        dim: size d of the representation.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        schema: TableSchema,
+        *,
+        tasks: Sequence[TaskSpec] = (),
+        groups: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.schema = schema
+        self.tasks = tuple(tasks)
+        self.groups = tuple(groups)
+        self.dim = encoder.dim
+
+    def forward(self, x: Float[Tensor, "n p"]) -> Float[Tensor, "n d"]:
+        """Represent preprocessed rows (``schema.encode`` makes them)."""
+        return self.encoder(x)
+
+    @torch.no_grad()
+    def transform(
+        self, table: pd.DataFrame | np.ndarray, *, batch_size: int = 65_536
+    ) -> np.ndarray:
+        """Represent raw rows (n, d) as float32.
+
+        Args:
+            table: a DataFrame with the schema's columns in any order, or an array with them in
+                the schema's order.
+            batch_size: rows on the device at a time.
+
+        Raises:
+            SchemaError: a column is missing, not a number or infinite.
+        """
+        device = next(self.parameters()).device
+        x = torch.from_numpy(self.schema.encode(table))
+        was_training = self.training
+        self.eval()
+        try:
+            parts = [self(rows.to(device)).cpu() for rows in x.split(batch_size)]
+        finally:
+            self.train(was_training)
+        return torch.cat(parts).numpy() if parts else np.empty((0, self.dim), np.float32)
+
+
+def cardinalities(schema: TableSchema) -> list[int]:
+    """Per column its number of categories, 0 for a numeric column."""
+    return [
+        len(column.categories) if isinstance(column, CategoricalColumn) else 0
+        for column in schema.columns
+    ]
+
+
+def save_encoder(encoder: TableEncoder, folder: Path) -> None:
+    """Write ``encoder.safetensors`` and ``encoder.json`` into ``folder`` (made if absent)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    description = {
+        "format": FORMAT,
+        "architecture": encoder.encoder.architecture,
+        "schema": encoder.schema.to_json(),
+        "tasks": [task.to_json() for task in encoder.tasks],
+        "groups": list(encoder.groups),
+    }
+    weights = {name: value.contiguous() for name, value in encoder.encoder.state_dict().items()}
+    save_file(weights, folder / f"{WEIGHTS}.part")
+    (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False))
+
+
+def load_encoder(path: str | Path, *, device: str | torch.device = "cpu") -> TableEncoder:
+    """Load a trained encoder from a run folder or an encoder folder, in evaluation mode.
+
+    Args:
+        path: a run's folder, or the folder with ``encoder.safetensors`` and ``encoder.json``.
+        device: where the weights go.
+
+    Raises:
+        RunError: no encoder there, or its files are truncated or of another format.
+    """
+    folder = _encoder_folder(Path(path))
+    description = _read_description(folder / DESCRIPTION)
+    try:
+        encoder = build_encoder(**description["architecture"])
+        encoder.load_state_dict(load_file(folder / WEIGHTS))
+        loaded = TableEncoder(
+            encoder,
+            TableSchema.from_json(description["schema"]),
+            tasks=[TaskSpec.from_json(task) for task in description["tasks"]],
+            groups=description["groups"],
+        )
+    except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as problem:
+        raise RunError(
+            f"'{folder}' does not hold a whole fairrep encoder: {' '.join(str(problem).split())}"
+        ) from problem
+    return loaded.to(device).eval()
+
+
+def _encoder_folder(path: Path) -> Path:
+    for folder in (path, path / "encoder"):
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    raise RunError(
+        f"a run folder or an encoder folder is needed, but '{path}' has no "
+        f"encoder/{DESCRIPTION}; train one with scripts/train.py."
+    )
+
+
+def _read_description(file: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(file.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise RunError(f"'{file}' is not JSON: {problem}") from problem
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise RunError(f"'{file}' is not a fairrep encoder of format {FORMAT}.")
+    return description

@@ -1,0 +1,138 @@
+"""One encoder in training: minimise task losses + λ * penalty(z, s)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from fairrep.encoders import Encoder, MultitaskHeads
+from fairrep.penalties import GroupPenalty, gather_rows, warmup_weight
+from fairrep.training.loss import multitask_loss
+from fairrep.training.optimizer import OptimizerSettings, build_optimizer
+from fairrep.training.selection import SelectionRule
+from fairrep.training.validation import joint_metrics
+from fairrep.types import Batch, TaskSpec
+
+
+class FairEncoderModule(pl.LightningModule):
+    """Minimise the multitask loss + λ * penalty(z, s); the maths lives in ``functional``.
+
+    Args:
+        encoder: x → z.
+        heads: z → outputs of the seen tasks.
+        tasks: the seen tasks, in column order.
+        groups: names of the groups in code order.
+        penalty: compares the groups' representations; ``None`` for none.
+        weight: λ after warm-up, ≥ 0.
+        warmup_epochs: epochs over which λ rises from 0.
+        task_weights: task → weight w_t (1 where absent).
+        optimizer: its settings.
+        selection: how the best epoch is chosen.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        heads: MultitaskHeads,
+        tasks: Sequence[TaskSpec],
+        groups: Sequence[str],
+        *,
+        penalty: GroupPenalty | None,
+        weight: float,
+        warmup_epochs: float = 0.0,
+        task_weights: Mapping[str, float] | None = None,
+        optimizer: OptimizerSettings | None = None,
+        selection: SelectionRule | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = heads
+        self.tasks = tuple(tasks)
+        self.groups = tuple(groups)
+        self.penalty = penalty
+        self.weight = weight
+        self.warmup_epochs = warmup_epochs
+        self.optimizer_settings = optimizer or OptimizerSettings()
+        self.selection = selection or SelectionRule()
+        weights = [float((task_weights or {}).get(task.name, 1.0)) for task in self.tasks]
+        self.task_weights: Tensor
+        self.register_buffer("task_weights", torch.tensor(weights), persistent=False)
+        self._val_losses: list[tuple[float, int]] = []
+        self._val_rows: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs of the joint heads."""
+        return self.heads(self.encoder(x))
+
+    def current_weight(self) -> float:
+        """λ now."""
+        steps = max(1, self.trainer.num_training_batches)
+        epoch = self.trainer.global_step / steps
+        return warmup_weight(self.weight, epoch, self.warmup_epochs)
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """Loss of a batch; the penalty is of the rows of all processes."""
+        z = self.encoder(batch.x)  # (n, d)
+        task = self._task_loss(self.heads(z), batch)  # ()
+        self.log("train/task", task, batch_size=len(z), on_step=False, on_epoch=True)
+        if self.penalty is None:
+            return task
+        gap, absent = self._penalty_of_all(z, batch)
+        weight = self.current_weight()
+        scalars = {"train/penalty": gap, "train/absent_comparisons": absent, "train/weight": weight}
+        self.log_dict(scalars, batch_size=len(z), on_step=False, on_epoch=True)
+        return task + weight * gap
+
+    def validation_step(self, batch: Batch) -> None:
+        """Keep what the epoch's end needs; every process sees all validation rows."""
+        z = self.encoder(batch.x)  # (n, d)
+        outputs = self.heads(z)  # (n, o)
+        loss = self._task_loss(outputs, batch)
+        if self.penalty is not None:
+            gap = self.penalty(z, batch.s, batch.y, counts=batch.counts)
+            self.log("val/penalty", gap, batch_size=len(z))
+            loss = loss + self.weight * gap
+        self._val_losses.append((float(loss), len(z)))
+        self._val_rows.append((outputs, batch.y, batch.s))
+
+    def on_validation_epoch_start(self) -> None:
+        """Start anew."""
+        self._val_losses, self._val_rows = [], []
+
+    def on_validation_epoch_end(self) -> None:
+        """Metrics of the joint heads per task, and the number that selects the best epoch."""
+        rows = sum(count for _, count in self._val_losses)
+        loss = sum(value * count for value, count in self._val_losses) / rows
+        outputs, y, s = (torch.cat(parts) for parts in zip(*self._val_rows))
+        metrics = joint_metrics(outputs, y, s, self.tasks, groups=len(self.groups))
+        for task, values in metrics.items():
+            self.log_dict({f"val/{task}/{name}": value for name, value in values.items()})
+        utility = sum(values["utility"] for values in metrics.values()) / len(metrics)
+        gap = max(values["demographic_parity_difference"] for values in metrics.values())
+        score = self.selection.score(loss=loss, utility=utility, gap=gap)
+        self.log_dict({"val/loss": loss, "val/utility": utility, "val/selection": score})
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule, see :mod:`fairrep.training.optimizer`."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        return build_optimizer(self, self.optimizer_settings, steps)
+
+    def _task_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return multitask_loss(
+            outputs,
+            batch.y,
+            self.tasks,
+            row_weights=batch.weight,
+            task_weights=self.task_weights,
+        )
+
+    def _penalty_of_all(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert self.penalty is not None
+        counts = batch.counts if self.trainer.world_size == 1 else None
+        return self.penalty.evaluate(
+            gather_rows(z), gather_rows(batch.s), gather_rows(batch.y), counts=counts
+        )

@@ -1,0 +1,68 @@
+"""The optimiser and its schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from fairrep.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """AdamW with linear warm-up, then a constant rate or a half cosine down to 0.
+
+    Attributes:
+        lr: peak learning rate, > 0.
+        weight_decay: decoupled weight decay of the weight matrices (biases have none), ≥ 0.
+        warmup_steps: steps over which the rate rises from 0.
+        schedule: ``cosine`` or ``constant``.
+        clip_norm: largest gradient norm; 0 for no bound.
+    """
+
+    lr: float = 3e-3
+    weight_decay: float = 1e-2
+    warmup_steps: int = 20
+    schedule: str = "cosine"
+    clip_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ConfigError(f"optimizer.lr must be > 0, got {self.lr}.")
+        for name in ("weight_decay", "warmup_steps", "clip_norm"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"optimizer.{name} must be >= 0, got {getattr(self, name)}.")
+        if self.schedule not in ("cosine", "constant"):
+            raise ConfigError(
+                f"optimizer.schedule must be cosine or constant, got '{self.schedule}'."
+            )
+
+    def factor(self, step: int, steps: int) -> float:
+        """Share of the peak rate at ``step`` of ``steps``."""
+        if step < self.warmup_steps:
+            return (step + 1) / (self.warmup_steps + 1)
+        if self.schedule == "constant":
+            return 1.0
+        progress = (step - self.warmup_steps) / max(1, steps - self.warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def build_optimizer(module: nn.Module, settings: OptimizerSettings, steps: int) -> dict[str, Any]:
+    """Return Lightning's optimiser dictionary for a run of ``steps`` steps."""
+    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": settings.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=settings.lr,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: settings.factor(step, steps)
+    )
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,69 @@
+"""The nouns that every layer shares: a batch, a task, the rows per group."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Kind = Literal["binary", "multiclass", "regression"]
+
+GroupCounts = tuple[int, ...]
+"""Rows of each group in a batch whose rows are ordered by group: group 0 first, then group 1, …"""
+
+
+class Batch(NamedTuple):
+    """Rows ordered by group, with everything a training step reads."""
+
+    x: Float[Tensor, "n p"]
+    """Preprocessed features (:class:`fairrep.data.TableSchema`)."""
+    y: Float[Tensor, "n t"]
+    """A column per seen task; NaN where the row has no label."""
+    s: Int[Tensor, " n"]
+    """Group codes, ascending."""
+    weight: Float[Tensor, " n"]
+    """Population share of the row's group over its share of the batch: weighted batch means
+    estimate population means even where small groups are over-sampled."""
+    counts: GroupCounts
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One prediction task.
+
+    Attributes:
+        name: the task's name, as in tables and logs.
+        kind: ``binary`` (labels 0/1), ``multiclass`` (codes 0..K-1) or ``regression``.
+        labels: names of the classes in code order; empty for regression.
+        seen: whether the encoder is trained on it; novel tasks are only ever evaluated.
+        mean: training mean of a regression label, in the label's own unit; 0 otherwise.
+        scale: training standard deviation of a regression label; 1 otherwise.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...] = ()
+    seen: bool = True
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def outputs(self) -> int:
+        """Numbers a head returns for this task: K logits for K > 2 classes, else one."""
+        return len(self.labels) if self.kind == "multiclass" else 1
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, 0 for regression."""
+        return len(self.labels)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON-ready dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> TaskSpec:
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**saved, "labels": tuple(saved["labels"])})
