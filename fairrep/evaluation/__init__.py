@@ -1,1 +1,22 @@
+"""Evaluation: metrics with intervals, fresh heads on frozen representations, leakage."""
 
+from fairrep.evaluation.bootstrap import gap_interval, ks_interval
+from fairrep.evaluation.leakage import leakage
+from fairrep.evaluation.metrics import task_metrics
+from fairrep.evaluation.representation import (
+    Evaluation,
+    Representation,
+    evaluate_representation,
+    represent,
+)
+
+__all__ = [
+    "Evaluation",
+    "Representation",
+    "evaluate_representation",
+    "gap_interval",
+    "ks_interval",
+    "leakage",
+    "represent",
+    "task_metrics",
+]
