@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fairrep.functional.inputs import require_count, require_positive, two_samples
+from fairrep.functional.kernels import pooled_mean
 from fairrep.functional.known_gradient import with_known_gradient
 
 CHUNK_ENTRIES = 1 << 20  # projections held at a time
@@ -51,7 +52,7 @@ def mmd2_rff(
     s = two_samples(x, y, a, b)
     frequencies = normal_draws(s.x, (s.x.shape[-1], features), generator) / bandwidth  # (d, D)
     with torch.no_grad():
-        centre = s.x[..., :1, :] if s.x.shape[-2] else 0  # small phases keep their digits
+        centre = pooled_mean(s.x, s.y)  # small phases keep their digits
         x_, y_ = s.x - centre, s.y - centre
         gap = _mean_features(x_, s.a, frequencies) - _mean_features(y_, s.b, frequencies)
         value = torch.where(s.both, gap.square().sum((-2, -1)) / features, 0)
@@ -72,7 +73,7 @@ def _mean_features(
     points: Float[Tensor, "*B n d"], weights: Float[Tensor, "*B n"], frequencies: Tensor
 ) -> Float[Tensor, "*B 2 D"]:
     """Weighted means of the cosines and sines of the projections."""
-    total = torch.zeros_like(points[..., :1, :1])  # (*B, 1, 1)
+    total = torch.zeros_like(weights[..., :0]).sum(-1)[..., None, None]  # (*B, 1, 1)
     for rows in _chunks(points, frequencies):
         phase = points[..., rows, :] @ frequencies  # (*B, chunk, D)
         w = weights[..., None, rows]  # (*B, 1, chunk)

@@ -65,9 +65,9 @@ def _sweeps(kernel: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tenso
         omega = RELAXATION if sweep < SWEEPS - 1 else 1.0
         row = u + _log_marginal((kernel @ (b * v.exp())[..., None])[..., 0])
         error = (a * torch.expm1(row).abs()).sum(-1)
-        u = u - omega * row
+        u = (u - omega * row).clamp(-CEILING, CEILING)
         column = v + _log_marginal(((a * u.exp())[..., None, :] @ kernel)[..., 0, :])
-        v = v - omega * column
+        v = (v - omega * column).clamp(-CEILING, CEILING)
     return u, v, error
 
 
