@@ -1,1 +1,22 @@
 """Pure torch: tensors in, tensors out; no state, no input or output."""
+
+from fairrep.functional.dependence import distance_covariance2, hsic
+from fairrep.functional.geomloss_backend import geomloss_sinkhorn_divergence
+from fairrep.functional.mmd import energy_distance, mean_difference2, mmd2
+from fairrep.functional.random_features import mmd2_rff
+from fairrep.functional.sinkhorn import sinkhorn_divergence
+from fairrep.functional.sliced import sliced_wasserstein2
+from fairrep.functional.total_variation import total_variation
+
+__all__ = [
+    "distance_covariance2",
+    "energy_distance",
+    "geomloss_sinkhorn_divergence",
+    "hsic",
+    "mean_difference2",
+    "mmd2",
+    "mmd2_rff",
+    "sinkhorn_divergence",
+    "sliced_wasserstein2",
+    "total_variation",
+]

@@ -1,0 +1,79 @@
+"""Weighted sums of a radial kernel over pairs of rows, with their gradients, block by block.
+
+A block is formed, used for the value and the gradient, and dropped: memory grows like the number
+of rows, not of pairs, and a block stays in the cache between the passes over it.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fairrep.functional.kernels import (
+    RadialKernel,
+    resolved_squared_distances,
+    squared_distances,
+)
+
+BLOCK_ENTRIES = 1 << 18  # kernel entries formed at a time
+
+Sum = tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"]]
+CrossSum = tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"], Float[Tensor, "*B m d"]]
+
+
+def cross_sum(
+    kernel: RadialKernel,
+    x: Float[Tensor, "*B n d"],
+    y: Float[Tensor, "*B m d"],
+    a: Float[Tensor, "*B n"],
+    b: Float[Tensor, "*B m"],
+) -> CrossSum:
+    """sum_ij a_i b_j k(x_i, y_j) and its gradients with respect to x and y."""
+    value, grad_y, grads_x = torch.zeros_like(a[..., :0]).sum(-1), torch.zeros_like(y), []
+    step = _block_rows(y.shape[-2], a.shape[:-1].numel())
+    for start in range(0, x.shape[-2], step):
+        rows = slice(start, start + step)
+        part, part_x, part_y = _block(kernel, x[..., rows, :], y, a[..., rows], b)
+        value, grad_y = value + part, grad_y + part_y
+        grads_x.append(part_x)
+    return value, torch.cat([x[..., :0, :], *grads_x], -2), grad_y
+
+
+def self_sum(kernel: RadialKernel, x: Float[Tensor, "*B n d"], a: Float[Tensor, "*B n"]) -> Sum:
+    """sum_ij a_i a_j k(x_i, x_j) and its gradient: every pair of blocks is visited once."""
+    n = x.shape[-2]
+    step = max(64, _block_rows(n, a.shape[:-1].numel()))
+    value, grads = torch.zeros_like(a[..., :0]).sum(-1), torch.zeros_like(x)
+    for start in range(0, n, step):
+        rows, rest = slice(start, start + step), slice(start + step, n)
+        own, own_x, _ = _block(
+            kernel, x[..., rows, :], x[..., rows, :], a[..., rows], a[..., rows], diagonal=False
+        )
+        other, other_x, other_rest = cross_sum(
+            kernel, x[..., rows, :], x[..., rest, :], a[..., rows], a[..., rest]
+        )
+        value = value + own + 2 * other
+        grads = grads + torch.cat(
+            [torch.zeros_like(x[..., :start, :]), 2 * (own_x + other_x), 2 * other_rest], -2
+        )
+    return value, grads
+
+
+def _block(
+    kernel: RadialKernel, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *, diagonal: bool = True
+) -> CrossSum:
+    """One block: distances once, one exponential, and two matrix products for the gradients."""
+    distances = resolved_squared_distances if kernel.name == "energy" else squared_distances
+    r2 = distances(x, y)  # (*B, n, m)
+    if not diagonal:  # a point's distance to itself, where rounding must not enter
+        r2 = r2 * (1 - torch.eye(r2.shape[-1], dtype=r2.dtype, device=r2.device))
+    k, slope = kernel.value_and_slope(r2)  # (*B, n, m) twice
+    value = (a * (k @ b[..., None])[..., 0]).sum(-1)
+    pull_x = slope @ torch.cat([b[..., None] * y, b[..., None]], -1)  # (*B, n, d + 1)
+    pull_y = slope.mT @ torch.cat([a[..., None] * x, a[..., None]], -1)  # (*B, m, d + 1)
+    grad_x = 2 * a[..., None] * (x * pull_x[..., -1:] - pull_x[..., :-1])
+    grad_y = 2 * b[..., None] * (y * pull_y[..., -1:] - pull_y[..., :-1])
+    return value, grad_x, grad_y
+
+
+def _block_rows(columns: int, problems: int) -> int:
+    return max(1, BLOCK_ENTRIES // max(1, columns * problems))

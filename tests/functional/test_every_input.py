@@ -1,0 +1,161 @@
+"""Every divergence on every input that a training run can produce."""
+
+import functools
+
+import pytest
+import torch
+
+from fairrep import functional as F
+
+TWO_SAMPLE = {
+    "mean": F.mean_difference2,
+    "mmd": functools.partial(F.mmd2, bandwidth=1.5),
+    "mmd-biased": functools.partial(F.mmd2, bandwidth=1.5, estimator="biased"),
+    "mmd-median": F.mmd2,
+    "mixture": functools.partial(F.mmd2, kernel="gaussian_mixture", bandwidth=(0.5, 2.0)),
+    "mixture-median": functools.partial(F.mmd2, kernel="gaussian_mixture"),
+    "imq": functools.partial(F.mmd2, kernel="imq", bandwidth=1.5),
+    "energy": F.energy_distance,
+    "energy-unbiased": functools.partial(F.energy_distance, estimator="unbiased"),
+    "sinkhorn": functools.partial(F.sinkhorn_divergence, blur=0.5),
+    "sinkhorn-p1": functools.partial(F.sinkhorn_divergence, blur=0.5, p=1),
+    "sliced": lambda x, y, **weights: F.sliced_wasserstein2(
+        x, y, projections=8, generator=torch.Generator().manual_seed(0), **weights
+    ),
+    "rff": lambda x, y, **weights: F.mmd2_rff(
+        x, y, features=32, bandwidth=1.5, generator=torch.Generator().manual_seed(0), **weights
+    ),
+}
+EXACT_ZERO_ON_EQUALS = set(TWO_SAMPLE) - {
+    "mmd",
+    "mmd-median",
+    "mixture",
+    "mixture-median",
+    "imq",
+    "energy-unbiased",
+}
+
+every_divergence = pytest.mark.parametrize("name", sorted(TWO_SAMPLE))
+
+
+def cloud(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def value_and_gradients(name, x, y, **weights):
+    x, y = x.clone().requires_grad_(), y.clone().requires_grad_()
+    value = TWO_SAMPLE[name](x, y, **weights)
+    return value.detach(), *torch.autograd.grad(value.sum(), (x, y))
+
+
+def assert_finite(*tensors):
+    for tensor in tensors:
+        assert torch.isfinite(tensor).all()
+
+
+@every_divergence
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_zero_weight_means_absent_even_when_the_row_is_nan(name, dtype):
+    x, y = cloud(7, 3, dtype=dtype), cloud(6, 3, seed=1, dtype=dtype) + 0.5
+    a, b = torch.tensor([2.0, 1, 0, 3, 1, 0, 1]), torch.tensor([1.0, 1, 1, 0, 0, 2])
+    kept = value_and_gradients(name, x[a > 0], y[b > 0], a=a[a > 0], b=b[b > 0])
+    x[a == 0], y[b == 0] = torch.nan, torch.inf
+    value, grad_x, grad_y = value_and_gradients(name, x, y, a=a, b=b)
+    rtol = 2e-3 if name.startswith("sinkhorn") else 1e-4 if dtype == torch.float32 else 1e-9
+    torch.testing.assert_close(value, kept[0], rtol=rtol, atol=1e-6)
+    torch.testing.assert_close(grad_x[a > 0], kept[1], rtol=rtol, atol=1e-3)
+    torch.testing.assert_close(grad_y[b > 0], kept[2], rtol=rtol, atol=1e-3)
+    assert (grad_x[a == 0] == 0).all()
+    assert (grad_y[b == 0] == 0).all()
+
+
+@every_divergence
+def test_equal_weights_are_no_weights_whatever_their_scale(name):
+    x, y = cloud(7, 3, dtype=torch.float64), cloud(6, 3, seed=1, dtype=torch.float64) + 0.5
+    plain = value_and_gradients(name, x, y)
+    weighted = value_and_gradients(name, x, y, a=torch.full((7,), 3.0), b=torch.full((6,), 0.2))
+    for ours, theirs in zip(weighted, plain, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+@every_divergence
+@pytest.mark.parametrize("side", ["x", "y", "both"])
+def test_an_empty_side_gives_exactly_zero_with_zero_gradient(name, side):
+    x, y = cloud(5, 3), cloud(4, 3, seed=1)
+    weights = {
+        key: torch.zeros(n) for key, n, s in (("a", 5, "x"), ("b", 4, "y")) if side in (s, "both")
+    }
+    for result in value_and_gradients(name, x, y, **weights):
+        assert (result == 0).all()
+    x, y = x[: 0 if side != "y" else 5], y[: 0 if side != "x" else 4]
+    for result in value_and_gradients(name, x, y):
+        assert (result == 0).all()
+
+
+@every_divergence
+def test_identical_clouds_have_zero_gradient_and_zero_biased_value(name):
+    x = cloud(20, 4)
+    value, grad_x, grad_y = value_and_gradients(name, x, x)
+    assert_finite(value, grad_x, grad_y)
+    if name in EXACT_ZERO_ON_EQUALS:
+        assert abs(value) < 1e-5
+        assert max(grad_x.abs().max(), grad_y.abs().max()) < 1e-5
+
+
+@every_divergence
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e-15, 1e-6, 1.0, 1e6, 1e15])
+@pytest.mark.parametrize(("n", "m", "d"), [(1, 1, 1), (1, 5, 3), (2, 2, 2048), (1000, 1, 2)])
+def test_any_size_and_scale_gives_finite_values_and_gradients(name, dtype, scale, n, m, d):
+    x, y = scale * cloud(n, d, dtype=dtype), scale * cloud(m, d, seed=1, dtype=dtype)
+    assert_finite(*value_and_gradients(name, x, y))
+
+
+@every_divergence
+def test_constant_and_duplicated_points_give_finite_values_and_gradients(name):
+    constant = torch.full((6, 3), 0.3)
+    repeated = cloud(2, 3).repeat(4, 1)
+    for x, y in (
+        (constant, constant),
+        (constant, constant + 1),
+        (repeated, repeated),
+        (repeated, constant),
+        (repeated[:1], constant),
+    ):
+        assert_finite(*value_and_gradients(name, x, y))
+
+
+@every_divergence
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_a_present_row_that_is_not_finite_makes_the_value_nan(name, bad):
+    x, y = cloud(6, 3), cloud(5, 3, seed=1)
+    x[2, 1] = bad
+    assert not torch.isfinite(TWO_SAMPLE[name](x, y))
+
+
+@every_divergence
+def test_a_batch_is_a_loop_over_its_problems(name):
+    x, y = cloud(2, 3, 8, 4, dtype=torch.float64), cloud(2, 3, 6, 4, seed=1, dtype=torch.float64)
+    a = torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    batch = value_and_gradients(name, x, y, a=a)
+    assert batch[0].shape == (2, 3)
+    for i in range(2):
+        for j in range(3):
+            single = value_and_gradients(name, x[i, j], y[i, j], a=a[i, j])
+            tolerance = 5e-3 if name.startswith("sinkhorn") else 1e-9
+            for ours, theirs in zip(batch, single, strict=True):
+                torch.testing.assert_close(ours[i, j], theirs, rtol=tolerance, atol=tolerance)
+
+
+@every_divergence
+def test_vmap_is_a_loop_and_grad_commutes_with_it(name):
+    x, y = cloud(3, 8, 4, dtype=torch.float64), cloud(3, 6, 4, seed=1, dtype=torch.float64)
+    loop = [value_and_gradients(name, u, v) for u, v in zip(x, y, strict=True)]
+    values, grads = (torch.stack(parts) for parts in list(zip(*loop, strict=True))[:2])
+    vmap = functools.partial(torch.func.vmap, randomness="same")
+    mapped = vmap(TWO_SAMPLE[name])(x, y)
+    inner = vmap(torch.func.grad(TWO_SAMPLE[name]))(x, y)
+    outer = torch.func.grad(lambda x: vmap(TWO_SAMPLE[name])(x, y).sum())(x)
+    tolerance = 5e-3 if name.startswith("sinkhorn") else 1e-9
+    for ours, theirs in ((mapped, values), (inner, grads), (outer, grads)):
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
