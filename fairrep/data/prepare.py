@@ -69,10 +69,10 @@ def prepare_data(
     novel: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     include_sensitive: bool = False,
-    test_fraction: float = 0.2,
-    val_fraction: float = 0.2,
-    split_seed: int = 0,
-    min_rows: int = 10,
+    test_fraction: float,
+    val_fraction: float,
+    split_seed: int,
+    min_rows: int,
     **options: Any,
 ) -> PreparedData:
     """Load a data set, choose its columns, split its rows and preprocess them.

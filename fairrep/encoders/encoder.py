@@ -41,7 +41,7 @@ class Encoder(nn.Module):
 
 
 def build_encoder(
-    cardinalities: Sequence[int], *, name: str = "mlp", dim: int = 32, **options: Any
+    cardinalities: Sequence[int], *, name: str, dim: int, **options: Any
 ) -> Encoder:
     """Build an untrained encoder.
 

@@ -22,7 +22,7 @@ class MultitaskHeads(nn.Module):
         hidden: units of each head's hidden layers (ReLU); empty for linear heads.
     """
 
-    def __init__(self, tasks: Sequence[TaskSpec], dim: int, *, hidden: Sequence[int] = ()) -> None:
+    def __init__(self, tasks: Sequence[TaskSpec], dim: int, *, hidden: Sequence[int]) -> None:
         super().__init__()
         self.sizes = [task.outputs for task in tasks]
         heads = [_mlp(dim, hidden, size) for size in self.sizes] if hidden else []
@@ -31,6 +31,18 @@ class MultitaskHeads(nn.Module):
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n outputs"]:
         """Outputs of all heads side by side: logits, or standardised regression values."""
         return torch.cat([head(z) for head in self.heads], dim=-1)
+
+    @torch.no_grad()
+    def start_at(self, outputs: Float[Tensor, " outputs"]) -> None:
+        """Set the last biases, e.g. to the base rates, so that training need not move there."""
+        for head, part in zip(self.heads, outputs.split([_last(h).out_features for h in self.heads])):
+            _last(head).bias.copy_(part)
+
+
+def _last(head: nn.Module) -> nn.Linear:
+    layer = head[-1] if isinstance(head, nn.Sequential) else head
+    assert isinstance(layer, nn.Linear)
+    return layer
 
 
 def _mlp(dim: int, hidden: Sequence[int], outputs: int) -> nn.Module:

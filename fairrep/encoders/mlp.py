@@ -34,9 +34,9 @@ class MLPTrunk(nn.Module):
         width: int,
         *,
         dim: int,
-        hidden: Sequence[int] = (64, 64),
-        activation: str = "relu",
-        dropout: float = 0.0,
+        hidden: Sequence[int],
+        activation: str,
+        dropout: float,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:

@@ -7,6 +7,7 @@ from fairrep.evaluation.representation import (
     Evaluation,
     Representation,
     evaluate_representation,
+    principal_plane,
     represent,
 )
 
@@ -17,6 +18,7 @@ __all__ = [
     "gap_interval",
     "ks_interval",
     "leakage",
+    "principal_plane",
     "represent",
     "task_metrics",
 ]

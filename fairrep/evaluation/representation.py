@@ -59,7 +59,7 @@ def represent(
 
 
 def evaluate_representation(
-    z: Representation, data: PreparedData, *, heads: Sequence[str] = ("logistic", "mlp"), seed: int
+    z: Representation, data: PreparedData, *, heads: Sequence[str], seed: int
 ) -> Evaluation:
     """Train fresh heads for every task and probes for s on z; read the test rows once.
 
@@ -115,3 +115,15 @@ def _prediction_columns(name: str, predicted: np.ndarray) -> dict[str, np.ndarra
     if predicted.ndim == 1:
         return {name: predicted}
     return {f"{name}/{k}": predicted[:, k] for k in range(predicted.shape[1])}
+
+
+def principal_plane(
+    z: np.ndarray, *, seed: int, rows: int = 2000
+) -> tuple[np.ndarray, np.ndarray]:
+    """First two principal components (m, 2) of up to ``rows`` random rows, and their numbers."""
+    chosen = np.random.default_rng(seed).permutation(len(z))[:rows]
+    centred = z[chosen] - z[chosen].mean(0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    plane = np.zeros((len(chosen), 2))
+    plane[:, : min(2, len(axes))] = centred @ axes[:2].T
+    return plane, chosen

@@ -1,1 +1,1 @@
-
+"""Reporting: tables and figures from saved results; it never trains or evaluates."""

@@ -4,13 +4,17 @@ from fairrep.training.callbacks import EpochSeed, default_callbacks
 from fairrep.training.fit import FitResult, FitSettings, fit
 from fairrep.training.loss import base_rate_logits, multitask_loss
 from fairrep.training.module import FairEncoderModule
+from fairrep.training.optimizer import OptimizerSettings
+from fairrep.training.progress import FitProgress
 from fairrep.training.selection import SelectionRule
 
 __all__ = [
     "EpochSeed",
     "FairEncoderModule",
+    "FitProgress",
     "FitResult",
     "FitSettings",
+    "OptimizerSettings",
     "SelectionRule",
     "base_rate_logits",
     "default_callbacks",

@@ -13,7 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from fairrep.data import IndexLoader, OrderedSampler, PreparedData, StratifiedSampler
+from fairrep.data import Allocation, IndexLoader, OrderedSampler, PreparedData, StratifiedSampler
 from fairrep.errors import ConfigError, RunError
 from fairrep.training.callbacks import default_callbacks
 from fairrep.training.module import FairEncoderModule
@@ -33,11 +33,11 @@ class FitSettings:
         seed: of batches and dropout, each its own stream.
     """
 
-    epochs: int = 20
-    batch_size: int = 1024
-    allocation: str = "proportional"
-    patience: int = 5
-    seed: int = 0
+    epochs: int
+    batch_size: int
+    allocation: Allocation
+    patience: int
+    seed: int
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 2), ("patience", 0), ("seed", 0)):
@@ -67,7 +67,7 @@ def fit(
     folder: Path,
     *,
     trainer: Mapping[str, Any] | None = None,
-    logger: Any = False,
+    logger: Any = None,
     callbacks: list[pl.Callback] | None = None,
 ) -> FitResult:
     """Train until ``epochs`` or early stopping, then load the best epoch into ``module``.
@@ -81,7 +81,7 @@ def fit(
         settings: how long and how.
         folder: the run's folder.
         trainer: keyword arguments of ``pytorch_lightning.Trainer``, e.g. ``accelerator``.
-        logger: a Lightning logger, or False.
+        logger: a Lightning logger.
         callbacks: further callbacks, e.g. a progress bar.
 
     Raises:
@@ -132,7 +132,7 @@ def _train(
     resume = _checked(last, module) if last.exists() else None
     trainer = pl.Trainer(
         max_epochs=settings.epochs,
-        logger=logger,
+        logger=logger or False,
         callbacks=[
             *default_callbacks(folder, seed=settings.seed, patience=settings.patience),
             *(callbacks or []),
@@ -198,7 +198,7 @@ def _train_loader(
         batch_size=settings.batch_size,
         seed=settings.seed,
         min_rows=module.penalty.min_rows if module.penalty else 1,
-        allocation=settings.allocation,  # type: ignore[arg-type]
+        allocation=settings.allocation,
         rank=trainer.global_rank,
         world_size=trainer.world_size,
     )

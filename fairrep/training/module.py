@@ -43,10 +43,10 @@ class FairEncoderModule(pl.LightningModule):
         *,
         penalty: GroupPenalty | None,
         weight: float,
-        warmup_epochs: float = 0.0,
-        task_weights: Mapping[str, float] | None = None,
-        optimizer: OptimizerSettings | None = None,
-        selection: SelectionRule | None = None,
+        warmup_epochs: float,
+        task_weights: Mapping[str, float],
+        optimizer: OptimizerSettings,
+        selection: SelectionRule,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -56,9 +56,9 @@ class FairEncoderModule(pl.LightningModule):
         self.penalty = penalty
         self.weight = weight
         self.warmup_epochs = warmup_epochs
-        self.optimizer_settings = optimizer or OptimizerSettings()
-        self.selection = selection or SelectionRule()
-        weights = [float((task_weights or {}).get(task.name, 1.0)) for task in self.tasks]
+        self.optimizer_settings = optimizer
+        self.selection = selection
+        weights = [float(task_weights.get(task.name, 1.0)) for task in self.tasks]
         self.task_weights: Tensor
         self.register_buffer("task_weights", torch.tensor(weights), persistent=False)
         self._val_losses: list[tuple[float, int]] = []

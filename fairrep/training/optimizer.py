@@ -24,11 +24,11 @@ class OptimizerSettings:
         clip_norm: largest gradient norm; 0 for no bound.
     """
 
-    lr: float = 3e-3
-    weight_decay: float = 1e-2
-    warmup_steps: int = 20
-    schedule: str = "cosine"
-    clip_norm: float = 0.0
+    lr: float
+    weight_decay: float
+    warmup_steps: int
+    schedule: str
+    clip_norm: float
 
     def __post_init__(self) -> None:
         if self.lr <= 0:

@@ -20,8 +20,8 @@ class SelectionRule:
         max_gap: bound of ``utility``, in [0, 1].
     """
 
-    by: Literal["loss", "utility"] = "loss"
-    max_gap: float = 0.05
+    by: Literal["loss", "utility"]
+    max_gap: float
 
     def __post_init__(self) -> None:
         if self.by not in ("loss", "utility"):

@@ -1,0 +1,122 @@
+"""Configs → objects: data, encoder, penalty, settings."""
+
+from __future__ import annotations
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from fairrep.app.configs import plain
+from fairrep.data import PreparedData, prepare_data
+from fairrep.encoders import Encoder, MultitaskHeads, build_encoder
+from fairrep.encoders.saved import cardinalities
+from fairrep.errors import ConfigError
+from fairrep.penalties import GroupPenalty, Notion
+from fairrep.seeds import derive_seed
+from fairrep.training import (
+    FairEncoderModule,
+    FitSettings,
+    OptimizerSettings,
+    SelectionRule,
+    base_rate_logits,
+)
+
+
+def build_data(config: DictConfig) -> PreparedData:
+    """Load and prepare the data set of ``config.data``."""
+    options = plain(config.data)
+    tasks = options.pop("tasks")
+    return prepare_data(**options, **tasks, split_seed=config.split_seed)
+
+
+def build_settings(config: DictConfig) -> FitSettings:
+    """How long and how to train."""
+    return FitSettings(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        allocation=config.allocation,
+        patience=config.patience,
+        seed=config.seed,
+    )
+
+
+def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairEncoderModule:
+    """Build the untrained model; the twin is the same without the penalty.
+
+    Raises:
+        ConfigError: a setting that is out of range or unknown.
+    """
+    encoder, heads = _build_networks(config, data)
+    weight = float(config.penalty.weight)
+    if weight < 0:
+        raise ConfigError(f"penalty.weight (λ) must be >= 0, got {config.penalty.weight}.")
+    penalty = None if twin else build_penalty(config, data)
+    return FairEncoderModule(
+        encoder,
+        heads,
+        data.seen,
+        data.groups,
+        penalty=penalty,
+        weight=0.0 if twin else weight,
+        warmup_epochs=config.penalty.warmup_epochs,
+        task_weights=_task_weights(config, data),
+        optimizer=OptimizerSettings(**plain(config.optimizer)),
+        selection=SelectionRule(**plain(config.selection)),
+    )
+
+
+def build_penalty(config: DictConfig, data: PreparedData) -> GroupPenalty | None:
+    """Build the penalty over groups, tried on two small samples before anything is trained."""
+    if config.penalty.group is None:
+        return None
+    try:
+        penalty = instantiate(config.penalty.group)(
+            groups=data.groups, notion=build_notion(config, data)
+        )
+        draws = torch.Generator().manual_seed(0)
+        samples = torch.randn(2, penalty.min_rows + 2, config.encoder.dim, generator=draws)
+        penalty.divergence(*samples)
+    except InstantiationException as problem:
+        raise ConfigError(f"penalty: {str(problem).splitlines()[0]}") from problem
+    except (ValueError, TypeError) as problem:
+        raise ConfigError(f"penalty '{config.penalty.name}': {problem}") from problem
+    return penalty
+
+
+def build_notion(config: DictConfig, data: PreparedData) -> Notion:
+    """Which rows the penalty compares."""
+    names = [task.name for task in data.seen]
+    task = config.notion.task or names[0]
+    if task not in names:
+        raise ConfigError(f"notion.task must be a seen task ({', '.join(names)}), got '{task}'.")
+    spec = data.seen[names.index(task)]
+    if config.notion.name != "demographic_parity" and spec.kind == "regression":
+        raise ConfigError(f"notion {config.notion.name} needs a task with classes, got '{task}'.")
+    if config.notion.name == "equal_opportunity" and spec.kind != "binary":
+        raise ConfigError(f"notion equal_opportunity needs a binary task, got '{task}'.")
+    try:
+        return Notion(config.notion.name, names.index(task), spec.classes)
+    except ValueError as problem:
+        raise ConfigError(str(problem)) from problem
+
+
+def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, MultitaskHeads]:
+    """Initialise from the seed's own stream, so that the twin starts from the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "init"))
+        encoder = build_encoder(cardinalities(data.schema), **plain(config.encoder))
+        heads = MultitaskHeads(data.seen, encoder.dim, hidden=plain(config.heads.hidden))
+    heads.start_at(base_rate_logits(data.train.y[:, : len(data.seen)], data.seen))
+    return encoder, heads
+
+
+def _task_weights(config: DictConfig, data: PreparedData) -> dict[str, float]:
+    weights = plain(config.task_weights)
+    names = {task.name for task in data.seen}
+    for task, weight in weights.items():
+        if task not in names:
+            raise ConfigError(f"task_weights names '{task}', which is not a seen task.")
+        if weight < 0:
+            raise ConfigError(f"task_weights.{task} must be >= 0, got {weight}.")
+    return weights

@@ -1,0 +1,70 @@
+"""Where the configs are, and how to compose one from Python as Hydra does from the shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from fairrep.errors import ConfigError, RunError
+
+
+def config_dir() -> Path:
+    """Folder of the configs: ``conf/`` of a checkout, ``fairrep/conf`` of an installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def register_resolvers() -> None:
+    """Make ``fairrep_run_dir`` known to the configs: a resumed run stays in its folder."""
+    OmegaConf.register_new_resolver(
+        "fairrep_run_dir", lambda resume, fresh: resume or fresh, replace=True
+    )
+
+
+def compose_config(name: str, overrides: list[str]) -> DictConfig:
+    """Compose ``conf/NAME.yaml`` with overrides in Hydra's syntax."""
+    register_resolvers()
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose(name, overrides=overrides)
+
+
+def resumed(config: DictConfig) -> DictConfig:
+    """Return the settings of the run to be resumed, or ``config`` if none is.
+
+    Raises:
+        ConfigError: other settings beside ``resume`` and ``debug``.
+        RunError: the folder holds no run.
+    """
+    if config.resume is None:
+        return config
+    _refuse_other_overrides()
+    file = Path(config.resume) / "config.yaml"
+    if not file.is_file():
+        raise RunError(f"resume needs a run's folder, but '{file}' does not exist.")
+    saved = OmegaConf.load(file)
+    return OmegaConf.merge(saved, {"resume": config.resume, "debug": config.debug})  # type: ignore[return-value]
+
+
+def _refuse_other_overrides() -> None:
+    if not HydraConfig.initialized():
+        return
+    others = [
+        override
+        for override in HydraConfig.get().overrides.task
+        if not override.startswith(("resume=", "debug="))
+    ]
+    if others:
+        raise ConfigError(
+            f"a resumed run keeps its own settings, got also {' '.join(others)}; "
+            "leave them out, or start a new run."
+        )
+
+
+def plain(config: Any) -> Any:
+    """Turn a config node into dictionaries, lists and primitives, interpolations resolved."""
+    return OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config

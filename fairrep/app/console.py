@@ -1,0 +1,45 @@
+"""A command's outer edge: one line for mistakes a user can mend, exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fairrep.errors import FairrepError
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+@contextmanager
+def user_errors(*, debug: bool, folder: Path | None = None) -> Iterator[None]:
+    """Print a :class:`FairrepError` as one line and exit with 2; ``debug`` lets it through.
+
+    A run folder that is still empty is removed: nothing half-written is left behind.
+    """
+    try:
+        yield
+    except FairrepError as mistake:
+        _remove_if_empty(folder)
+        if debug:
+            raise
+        print(f"error: {' '.join(str(mistake).split())}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        _remove_if_empty(folder)
+        print(f"Interrupted; continue with resume={folder}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that prints and writes (rank 0, or the only one)."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def _remove_if_empty(folder: Path | None) -> None:
+    if folder is not None and is_first_process():
+        with suppress(OSError):  # not empty, or never made
+            folder.rmdir()
+            folder.parent.rmdir()

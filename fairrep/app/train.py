@@ -1,0 +1,155 @@
+"""The main job: train an encoder and its twin, evaluate both, leave one folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from fairrep.app.build import build_data, build_module, build_settings
+from fairrep.app.configs import compose_config, plain, resumed
+from fairrep.app.console import INTERRUPTED, is_first_process, user_errors
+from fairrep.app.results import PartResult, part_metrics, write_results
+from fairrep.app.run_folder import RunFolder
+from fairrep.data import PreparedData, describe
+from fairrep.encoders import TableEncoder, save_encoder
+from fairrep.evaluation import evaluate_representation, represent
+from fairrep.reporting import tables
+from fairrep.training import FairEncoderModule, FitProgress, FitResult, FitSettings, fit
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the two trainings of a run: the penalised encoder or its λ = 0 twin."""
+
+    name: str
+    folder: RunFolder
+    twin: bool
+
+
+def main(config: DictConfig) -> dict[str, Any]:
+    """Run what ``scripts/train.py`` was asked for, in Hydra's run folder."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with user_errors(debug=config.debug, folder=folder):
+        return run_training(config, folder)
+
+
+def train(*overrides: str, folder: str | Path) -> dict[str, Any]:
+    """Train from Python as from the shell: ``train("penalty=mmd", "data=german", folder="out")``.
+
+    Args:
+        *overrides: in Hydra's syntax.
+        folder: the run's folder.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        FairrepError: a setting, a file or a table that cannot be used.
+    """
+    return run_training(compose_config("train", list(overrides)), Path(folder))
+
+
+def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
+    """Train, evaluate, write the run's folder, print the report; return the metrics."""
+    _quieten()
+    first, resume = is_first_process(), config.resume is not None
+    config = resumed(config)
+    folder = RunFolder(path)
+    if first:
+        folder.refuse_used(resume=resume)
+    data = build_data(config)
+    parts = _parts(config, folder)
+    modules = [build_module(config, data, twin=part.twin) for part in parts]
+    settings = build_settings(config)
+    if first:
+        tables.print_data(describe(data))
+        for part in parts:
+            part.folder.start(config)
+    results = []
+    for part, module in zip(parts, modules):
+        fitted = _fit(part, module, data, config, settings)
+        if first:
+            _export(part, module, data, fitted)
+            _stop_if_interrupted(fitted, folder)
+            results.append(_evaluate(part, module, data, config, fitted))
+    if not first:
+        return {}
+    metrics = write_results(results, config, [part.folder for part in parts])
+    tables.print_report(metrics, str(path))
+    return metrics
+
+
+def _parts(config: DictConfig, folder: RunFolder) -> list[Part]:
+    """The penalised encoder, and its twin if one is wanted."""
+    trained = Part(f"{config.penalty.name}, λ = {config.penalty.weight:g}", folder, twin=False)
+    return [trained, Part("twin, λ = 0", folder.twin, twin=True)] if config.twin else [trained]
+
+
+def _fit(
+    part: Part,
+    module: FairEncoderModule,
+    data: PreparedData,
+    config: DictConfig,
+    settings: FitSettings,
+) -> FitResult:
+    options = plain(config.trainer)
+    bar = options.pop("enable_progress_bar") and is_first_process()
+    return fit(
+        module,
+        data,
+        settings,
+        part.folder.path,
+        trainer=options,
+        logger=part.folder.logger(config.logger.name),
+        callbacks=[FitProgress(part.name)] if bar else [],
+    )
+
+
+def _export(
+    part: Part, module: FairEncoderModule, data: PreparedData, fitted: FitResult
+) -> None:
+    if fitted.epochs == 0:
+        return
+    encoder = TableEncoder(module.encoder, data.schema, tasks=data.seen, groups=data.groups)
+    save_encoder(encoder, part.folder.path / "encoder")
+
+
+def _stop_if_interrupted(fitted: FitResult, folder: RunFolder) -> None:
+    if fitted.finished:
+        return
+    kept = (
+        f"the best of {fitted.epochs} finished epochs is kept in {folder.path}/encoder"
+        if fitted.epochs
+        else "no epoch was finished"
+    )
+    print(f"Interrupted: {kept}; continue with resume={folder.path}", file=sys.stderr)
+    sys.exit(INTERRUPTED)
+
+
+def _evaluate(
+    part: Part,
+    module: FairEncoderModule,
+    data: PreparedData,
+    config: DictConfig,
+    fitted: FitResult,
+) -> PartResult:
+    z = represent(module.encoder, module.heads, data)
+    heads = plain(config.evaluation.heads)
+    evaluation = evaluate_representation(z, data, heads=heads, seed=config.seed)
+    metrics = part_metrics(config, data, fitted, evaluation, twin=part.twin)
+    return PartResult(metrics, z, evaluation)
+
+
+def _quieten() -> None:
+    """Keep Lightning's advice out of the terminal; its warnings stay."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        for suffix in ("", ".utilities.rank_zero"):
+            logging.getLogger(name + suffix).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
