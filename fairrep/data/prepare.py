@@ -124,9 +124,7 @@ def prepare_data(
         )
         for part, index in _parts(split).items()
     }
-    surprises = {
-        part: schema.surprises(table.iloc[index]) for part, index in _parts(split).items()
-    }
+    surprises = {part: schema.surprises(table.iloc[index]) for part, index in _parts(split).items()}
     return PreparedData(
         raw.spec, tasks, attributes, groups, schema, **rows, dropped=dropped, surprises=surprises
     )

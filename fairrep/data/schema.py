@@ -46,7 +46,7 @@ class CategoricalColumn:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Category codes (n,)."""
-        return pd.Index(self.categories).get_indexer(as_categories(column))
+        return pd.Index(self.categories).get_indexer(pd.Index(as_categories(column)))
 
 
 Column = NumericColumn | CategoricalColumn

@@ -83,7 +83,11 @@ class FairEncoderModule(pl.LightningModule):
             return task
         gap, absent = self._penalty_of_all(z, batch)
         weight = self.current_weight()
-        scalars = {"train/penalty": gap, "train/absent_comparisons": absent, "train/weight": weight}
+        scalars = {
+            "train/penalty": gap,
+            "train/absent_comparisons": absent.float(),
+            "train/weight": gap.new_tensor(weight),
+        }
         self.log_dict(scalars, batch_size=len(z), on_step=False, on_epoch=True)
         return task + weight * gap
 
