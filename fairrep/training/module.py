@@ -9,8 +9,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from fairrep.distributed import gather_rows
 from fairrep.encoders import Encoder, MultitaskHeads
-from fairrep.penalties import GroupPenalty, gather_rows, warmup_weight
+from fairrep.penalties import GroupPenalty, warmup_weight
 from fairrep.training.loss import multitask_loss
 from fairrep.training.optimizer import OptimizerSettings, build_optimizer
 from fairrep.training.selection import SelectionRule
