@@ -1,4 +1,4 @@
-"""Fixtures that every folder of tests shares."""
+"""What every test may use; threads wait without spinning, as in the commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data" / "local"
 

@@ -112,9 +112,7 @@ def _fit(
     )
 
 
-def _export(
-    part: Part, module: FairEncoderModule, data: PreparedData, fitted: FitResult
-) -> None:
+def _export(part: Part, module: FairEncoderModule, data: PreparedData, fitted: FitResult) -> None:
     if fitted.epochs == 0:
         return
     encoder = TableEncoder(module.encoder, data.schema, tasks=data.seen, groups=data.groups)

@@ -35,7 +35,9 @@ def group_labels(spec: DatasetSpec, frame: pd.DataFrame, attributes: Sequence[st
                 "lack it; drop those rows or fill them in with a group of their own."
             )
         columns.append(as_categories(column))
-    groups = columns[0].str.cat(columns[1:], sep=" & ") if len(columns) > 1 else columns[0]
+    groups = columns[0]
+    for column in columns[1:]:
+        groups = groups + " & " + column
     if (count := groups.nunique()) > MAX_GROUPS:
         raise DataError(
             f"sensitive={list(attributes)} makes {count} groups, more than {MAX_GROUPS}; "
@@ -46,7 +48,7 @@ def group_labels(spec: DatasetSpec, frame: pd.DataFrame, attributes: Sequence[st
 
 def encode_groups(labels: pd.Series, groups: Sequence[str]) -> np.ndarray:
     """Codes (n,): position in ``groups``, -1 for a group that training never saw."""
-    return pd.Index(list(groups)).get_indexer(labels).astype(np.int64)
+    return pd.Index(list(groups)).get_indexer(pd.Index(labels)).astype(np.int64)
 
 
 def encode_task(

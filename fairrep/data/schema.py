@@ -47,7 +47,7 @@ class CategoricalColumn:
     def encode(self, column: pd.Series) -> np.ndarray:
         """Category codes (n,)."""
         codes, names = factorize(column)
-        return pd.Index(self.categories).get_indexer(names)[codes]
+        return pd.Index(self.categories).get_indexer(pd.Index(names))[codes]
 
 
 Column = NumericColumn | CategoricalColumn

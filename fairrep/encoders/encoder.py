@@ -40,9 +40,7 @@ class Encoder(nn.Module):
         return self.normalise(self.trunk(self.inputs(x)))
 
 
-def build_encoder(
-    cardinalities: Sequence[int], *, name: str, dim: int, **options: Any
-) -> Encoder:
+def build_encoder(cardinalities: Sequence[int], *, name: str, dim: int, **options: Any) -> Encoder:
     """Build an untrained encoder.
 
     Args:

@@ -35,7 +35,9 @@ class MultitaskHeads(nn.Module):
     @torch.no_grad()
     def start_at(self, outputs: Float[Tensor, " outputs"]) -> None:
         """Set the last biases, e.g. to the base rates, so that training need not move there."""
-        for head, part in zip(self.heads, outputs.split([_last(h).out_features for h in self.heads])):
+        for head, part in zip(
+            self.heads, outputs.split([_last(h).out_features for h in self.heads])
+        ):
             _last(head).bias.copy_(part)
 
 

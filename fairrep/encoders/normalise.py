@@ -6,10 +6,10 @@ A penalty that falls when z shrinks is paid by shrinking, and the next linear la
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+
+from fairrep.distributed import process_count, sum_over_processes
 
 
 class BatchStandardise(nn.Module):
@@ -64,8 +64,7 @@ def inverse_scale(variance: Float[Tensor, " d"], mean: Float[Tensor, " d"]) -> F
 
 def global_mean(h: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
     """Mean over the rows of all processes, differentiable in each."""
-    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+    if process_count() == 1:
         return h.mean(dim=-2)
     rows = torch.tensor(float(h.shape[-2]), device=h.device, dtype=h.dtype)
-    dist.all_reduce(rows)
-    return all_reduce(h.sum(dim=-2)) / rows
+    return sum_over_processes(h.sum(dim=-2)) / sum_over_processes(rows)

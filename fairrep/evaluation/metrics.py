@@ -43,8 +43,10 @@ def task_metrics(
     """
     known = ~np.isnan(y)
     rows = prediction[known], y[known], s[known]
-    figures = _regression(*rows, groups, seed) if task.kind == "regression" else _classes(
-        task, *rows, groups, seed
+    figures = (
+        _regression(*rows, groups, seed)
+        if task.kind == "regression"
+        else _classes(task, *rows, groups, seed)
     )
     return {"n": int(known.sum()), **figures}
 
@@ -91,9 +93,7 @@ def _regression(
     prediction: np.ndarray, y: np.ndarray, s: np.ndarray, groups: Sequence[str], seed: int
 ) -> Metrics:
     residual = float(np.square(prediction - y).mean())
-    gap = largest_ks_distance(
-        torch.from_numpy(prediction), torch.from_numpy(s), groups=len(groups)
-    )
+    gap = largest_ks_distance(torch.from_numpy(prediction), torch.from_numpy(s), groups=len(groups))
     return {
         "rmse": residual**0.5,
         "r2": 1 - residual / float(y.var()) if y.var() > 0 else float("nan"),

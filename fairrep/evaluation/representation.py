@@ -117,9 +117,7 @@ def _prediction_columns(name: str, predicted: np.ndarray) -> dict[str, np.ndarra
     return {f"{name}/{k}": predicted[:, k] for k in range(predicted.shape[1])}
 
 
-def principal_plane(
-    z: np.ndarray, *, seed: int, rows: int = 2000
-) -> tuple[np.ndarray, np.ndarray]:
+def principal_plane(z: np.ndarray, *, seed: int, rows: int = 2000) -> tuple[np.ndarray, np.ndarray]:
     """First two principal components (m, 2) of up to ``rows`` random rows, and their numbers."""
     chosen = np.random.default_rng(seed).permutation(len(z))[:rows]
     centred = z[chosen] - z[chosen].mean(0)

@@ -25,11 +25,10 @@ class PenaltyValue(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One sample of a comparison: rows, weights (``None`` = all rows) and how many count."""
+    """One sample of a comparison: rows and their 0/1 weights (``None`` = all of them)."""
 
     rows: Float[Tensor, "n d"]
     weights: Float[Tensor, " n"] | None
-    size: Tensor | int
 
 
 class GroupPenalty:
@@ -112,17 +111,17 @@ class GroupPenalty:
         else:
             yield from combinations(sides, 2)
 
-    def _compare(self, one: Side, other: Side) -> tuple[Tensor, Tensor | int]:
+    def _compare(self, one: Side, other: Side) -> PenaltyValue:
         if min(len(one.rows), len(other.rows)) < self.min_rows:  # known without looking at labels
-            return one.rows.new_zeros(()), 1
+            return PenaltyValue(one.rows.new_zeros(()), torch.tensor(1))
         if one.weights is None or other.weights is None:
-            return self.divergence(one.rows, other.rows, a=one.weights, b=other.weights), 0
-        enough = (one.size >= self.min_rows) & (other.size >= self.min_rows)
+            return PenaltyValue(self.divergence(one.rows, other.rows), torch.tensor(0))
+        enough = (one.weights.sum() >= self.min_rows) & (other.weights.sum() >= self.min_rows)
         # a comparison that will not count runs on all rows, so that it stays finite
         a = torch.where(enough, one.weights, 1.0)
         b = torch.where(enough, other.weights, 1.0)
         value = self.divergence(one.rows, other.rows, a=a, b=b)
-        return torch.where(enough, value, 0.0), (~enough).long()
+        return PenaltyValue(torch.where(enough, value, 0.0), (~enough).long())
 
 
 def _sides(z: Tensor, mask: Tensor | None, counts: GroupCounts) -> list[Side]:
@@ -131,9 +130,7 @@ def _sides(z: Tensor, mask: Tensor | None, counts: GroupCounts) -> list[Side]:
 
 
 def _side(rows: Tensor, mask: Tensor | None) -> Side:
-    if mask is None:
-        return Side(rows, None, len(rows))
-    return Side(rows, mask.to(rows.dtype), mask.sum())
+    return Side(rows, None if mask is None else mask.to(rows.dtype))
 
 
 def sort_by_group(

@@ -29,8 +29,10 @@ def cost_and_benefit(metrics: dict[str, Any]) -> Figure:
     tasks = list(metrics["test"])
     figure = _figure(9.0, 1.4 + 0.55 * len(tasks))
     left, right = figure.subplots(1, 2, sharey=True)
-    both = ((f"λ = {metrics['weight']:g}", metrics, TRAINED, -0.12),
-            ("λ = 0", metrics["twin"], TWIN, 0.12))
+    both = (
+        (f"λ = {metrics['weight']:g}", metrics, TRAINED, -0.12),
+        ("λ = 0", metrics["twin"], TWIN, 0.12),
+    )
     for label, source, colour, shift in both:
         rows = [source["test"][task][metrics["head"]] for task in tasks]
         height = np.arange(len(tasks)) + shift
@@ -63,9 +65,9 @@ def representation(plane: np.ndarray, groups: np.ndarray) -> Figure:
     names = sorted(set(groups))
     for k, name in enumerate(names):
         rows = groups == name
-        axes.scatter(
-            *plane[rows].T, s=6, alpha=0.5, color=COLOURS[k % len(COLOURS)], label=str(name)
-        )
+        first, second = plane[rows].T
+        colour = COLOURS[k % len(COLOURS)]
+        axes.scatter(first, second, s=6, alpha=0.5, color=colour, label=str(name))
     axes.set_xlabel("first principal component of z")
     axes.set_ylabel("second principal component of z")
     axes.legend(frameon=False, markerscale=2)

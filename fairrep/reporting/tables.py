@@ -94,7 +94,9 @@ def _task_table(metrics: dict[str, Any]) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for task, heads in metrics["test"].items():
         kind = "seen" if metrics["tasks"][task]["seen"] else "novel"
-        sizes = ", ".join(f"{name} {g['n']:,}" for name, g in _headline(metrics, heads)["groups"].items())
+        sizes = ", ".join(
+            f"{name} {g['n']:,}" for name, g in _headline(metrics, heads)["groups"].items()
+        )
         table.add_row(f"{task} ({kind})", *_encoder_row(metrics, heads, metrics["weight"]), sizes)
         if metrics["twin"] is not None:
             table.add_row("", *_encoder_row(metrics, metrics["twin"]["test"][task], 0.0), "")

@@ -35,19 +35,13 @@ def default_callbacks(folder: Path, *, seed: int, patience: int) -> list[pl.Call
         patience: epochs without a better selection score before training stops; 0 never stops.
     """
     checkpoints = folder / "checkpoints"
-    common = {"dirpath": checkpoints, "auto_insert_metric_name": False}
     callbacks: list[pl.Callback] = [
         EpochSeed(seed),
         ModelCheckpoint(
-            **common,
-            filename="best",
-            monitor=SELECTION,
-            mode="max",
-            save_top_k=1,
-            enable_version_counter=False,
+            checkpoints, "best", monitor=SELECTION, mode="max", enable_version_counter=False
         ),
         # last, so that it holds the state of the two callbacks around it
-        ModelCheckpoint(**common, filename="last", enable_version_counter=False),
+        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
     ]
     if patience > 0:
         stop = EarlyStopping(SELECTION, mode="max", patience=patience, check_finite=False)

@@ -208,7 +208,5 @@ def _train_loader(
 
 
 def _val_loader(data: PreparedData, settings: FitSettings, trainer: pl.Trainer) -> IndexLoader:
-    sampler = OrderedSampler(
-        data.val.s, groups=len(data.groups), batch_size=settings.batch_size
-    )
+    sampler = OrderedSampler(data.val.s, groups=len(data.groups), batch_size=settings.batch_size)
     return IndexLoader(data.val, sampler, tasks=len(data.seen), device=trainer.strategy.root_device)

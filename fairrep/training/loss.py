@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from fairrep.distributed import process_count, sum_over_processes
 from fairrep.types import TaskSpec
 
 
@@ -37,7 +37,8 @@ def multitask_loss(
     known = ~torch.isnan(y)
     weights = known * row_weights.unsqueeze(1)  # (n, t)
     losses = task_losses(outputs, y.nan_to_num(), tasks)  # (n, t)
-    means = (losses * weights).sum(0) * _processes() / _global_sum(weights.sum(0)).clamp_min(1e-12)
+    rows = sum_over_processes(weights.sum(0)).clamp_min(1e-12)  # (t,)
+    means = (losses * weights).sum(0) * process_count() / rows  # DDP averages over processes
     return (means * task_weights).sum()
 
 
@@ -82,14 +83,3 @@ def _column_losses(kind: str, values: Tensor, y: Tensor, tasks: Sequence[TaskSpe
     mean = y.new_tensor([task.mean for task in tasks])
     scale = y.new_tensor([task.scale for task in tasks])
     return (values - (y - mean) / scale).square()
-
-
-def _processes() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def _global_sum(value: Tensor) -> Tensor:
-    if _processes() > 1:
-        value = value.clone()
-        dist.all_reduce(value)
-    return value

@@ -9,8 +9,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from fairrep.distributed import gather_rows
 from fairrep.encoders import Encoder, MultitaskHeads
-from fairrep.penalties import GroupPenalty, gather_rows, warmup_weight
+from fairrep.penalties import GroupPenalty, warmup_weight
 from fairrep.training.loss import multitask_loss
 from fairrep.training.optimizer import OptimizerSettings, build_optimizer
 from fairrep.training.selection import SelectionRule
@@ -83,7 +84,11 @@ class FairEncoderModule(pl.LightningModule):
             return task
         gap, absent = self._penalty_of_all(z, batch)
         weight = self.current_weight()
-        scalars = {"train/penalty": gap, "train/absent_comparisons": absent, "train/weight": weight}
+        scalars = {
+            "train/penalty": gap,
+            "train/absent_comparisons": absent.float(),
+            "train/weight": gap.new_tensor(weight),
+        }
         self.log_dict(scalars, batch_size=len(z), on_step=False, on_epoch=True)
         return task + weight * gap
 

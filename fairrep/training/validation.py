@@ -38,10 +38,10 @@ def decide(outputs: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
     return (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(1)
 
 
-def _classes(outputs: Tensor, y: Tensor, s: Tensor, task: TaskSpec, groups: int) -> dict[str, float]:
-    counts = group_rates.group_confusion(
-        decide(outputs), y, s, classes=task.classes, groups=groups
-    )
+def _classes(
+    outputs: Tensor, y: Tensor, s: Tensor, task: TaskSpec, groups: int
+) -> dict[str, float]:
+    counts = group_rates.group_confusion(decide(outputs), y, s, classes=task.classes, groups=groups)
     return {
         "utility": float(group_rates.accuracy(counts)),
         "demographic_parity_difference": float(group_rates.demographic_parity_difference(counts)),

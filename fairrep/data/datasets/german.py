@@ -8,10 +8,28 @@ from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, TaskCol
 from fairrep.data.sources import read_raw
 
 COLUMNS = (
-    "checking duration history purpose amount savings employment installment_rate personal_status "
-    "guarantors residence property age other_plans housing existing_credits job dependants "
-    "telephone foreign_worker credit"
-).split()
+    "checking",
+    "duration",
+    "history",
+    "purpose",
+    "amount",
+    "savings",
+    "employment",
+    "installment_rate",
+    "personal_status",
+    "guarantors",
+    "residence",
+    "property",
+    "age",
+    "other_plans",
+    "housing",
+    "existing_credits",
+    "job",
+    "dependants",
+    "telephone",
+    "foreign_worker",
+    "credit",
+)
 FEMALE = ("A92", "A95")
 
 SPEC = DatasetSpec(
