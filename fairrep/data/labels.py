@@ -107,7 +107,7 @@ def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
             "have none; drop those rows."
         )
     test_rows = None if raw.test_rows is None else raw.test_rows[known]
-    return RawData(raw.spec, raw.frame[known], test_rows)
+    return RawData(raw.spec, raw.frame[known], test_rows, raw.notes)
 
 
 def _regression(

@@ -50,6 +50,8 @@ class PreparedData:
     """Split → missing and unseen values per column."""
     left_out: int = 0
     """Rows of the source that have no label for any of the tasks."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know about the files at hand."""
 
     @property
     def seen(self) -> tuple[TaskSpec, ...]:
@@ -75,6 +77,7 @@ def prepare_data(
     val_fraction: float,
     split_seed: int,
     min_rows: int,
+    offline: bool = False,
     **options: Any,
 ) -> PreparedData:
     """Load a data set, choose its columns, split its rows and preprocess them.
@@ -93,13 +96,14 @@ def prepare_data(
         val_fraction: share of the remaining rows for early stopping and selection.
         split_seed: seed of the split alone.
         min_rows: training rows that every group must have.
+        offline: never download.
         **options: the data set's own, e.g. ``types`` for ``csv``.
 
     Raises:
         ConfigError: settings that do not fit the data set.
         DataError: rows or columns that cannot be used.
     """
-    raw = load_dataset(name, path, **options)
+    raw = load_dataset(name, path, offline=offline, **options)
     seen, novel = _choose_tasks(raw.spec, seen, novel)
     everybody = len(raw.frame)
     raw = labelled_rows(raw, [*seen, *novel])
@@ -139,6 +143,7 @@ def prepare_data(
         dropped=dropped,
         surprises=surprises,
         left_out=everybody - len(raw.frame),
+        notes=raw.notes,
     )
 
 
