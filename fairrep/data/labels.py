@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fairrep.data.registry import DatasetSpec, RawData, TaskColumn, unknown
-from fairrep.data.schema import as_categories, as_numbers
+from fairrep.data.registry import DatasetSpec, RawData, unknown
+from fairrep.data.schema import as_categories, as_numbers, factorize
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import TaskSpec
 
 MAX_GROUPS = 64
+YES_NO = {"False": "no", "True": "yes"}
 
 
 def group_labels(spec: DatasetSpec, frame: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
@@ -69,7 +70,7 @@ def encode_task(
     column = definition.derive(frame).rename(name)
     if definition.kind == "regression":
         return _regression(column, name, seen, train)
-    codes, labels = _class_codes(column, definition)
+    codes, labels = _class_codes(column)
     present = np.unique(codes[train][~np.isnan(codes[train])]).size
     if present < 2:
         raise DataError(
@@ -120,13 +121,12 @@ def _regression(
     return TaskSpec(name, "regression", (), seen, float(known.mean()), float(known.std())), values
 
 
-def _class_codes(column: pd.Series, definition: TaskColumn) -> tuple[np.ndarray, tuple[str, ...]]:
-    known = column.notna().to_numpy()
-    names = as_categories(column[known]).replace({"False": "no", "True": "yes"})
-    labels = sorted(names.unique(), key=_natural)
-    codes = np.full(len(column), np.nan)
-    codes[known] = pd.Index(labels).get_indexer(names)
-    return codes, tuple(labels)
+def _class_codes(column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
+    codes, names = factorize(column)
+    named = [YES_NO.get(name, name) for name in names[:-1]]
+    labels = sorted(set(named), key=_natural)
+    positions = np.array([*map(labels.index, named), np.nan])  # the last: no label
+    return positions[codes], tuple(labels)
 
 
 def _natural(name: str) -> tuple[int, float, str]:
@@ -135,3 +135,26 @@ def _natural(name: str) -> tuple[int, float, str]:
         return (0, float(name), name)
     except ValueError:
         return (1, 0.0, name)
+
+
+def strata(raw: RawData, groups: pd.Series, tasks: Sequence[str]) -> np.ndarray:
+    """Codes (n,) of what a split keeps in proportion.
+
+    Group by label of the first task (numbers by quintile); where a row has none, group by the
+    first of the other tasks that has one, so that tasks with rows of their own are shared out too.
+    """
+    first = raw.spec.tasks[tasks[0]]
+    column = first.derive(raw.frame)
+    if first.kind == "regression":
+        numbers = pd.to_numeric(column, errors="coerce")
+        column = pd.qcut(numbers.rank(method="first"), 5, labels=False, duplicates="drop")
+    codes, names = factorize(column)
+    labels = np.unique(names.astype(str), return_inverse=True)[1][codes]
+    bare = codes < 0
+    for position, name in enumerate(tasks[1:], start=len(names)):
+        if not bare.any():
+            break
+        labelled = bare & raw.spec.tasks[name].derive(raw.frame).notna().to_numpy()
+        labels[labelled] = position
+        bare &= ~labelled
+    return pd.factorize(groups, sort=True)[0] * (len(names) + len(tasks)) + labels

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairrep.data.labels import encode_groups, encode_task, group_labels, labelled_rows
+from fairrep.data.labels import encode_groups, encode_task, group_labels, labelled_rows, strata
 from fairrep.data.registry import DatasetSpec, RawData, load_dataset, unknown
 from fairrep.data.schema import TableSchema, fit_schema
 from fairrep.data.splits import RowSplit, split_rows
@@ -77,7 +77,7 @@ def prepare_data(
     val_fraction: float,
     split_seed: int,
     min_rows: int,
-    offline: bool = False,
+    offline: bool,
     **options: Any,
 ) -> PreparedData:
     """Load a data set, choose its columns, split its rows and preprocess them.
@@ -113,7 +113,7 @@ def prepare_data(
         raw, [*seen, *novel], attributes, features, include_sensitive=include_sensitive
     )
     split = split_rows(
-        _strata(raw, groups_of_rows, seen[0]),
+        strata(raw, groups_of_rows, [*seen, *novel]),
         test_rows=raw.test_rows,
         test_fraction=test_fraction,
         val_fraction=val_fraction,
@@ -123,16 +123,21 @@ def prepare_data(
     tasks, labels = _encode_tasks(raw, seen, novel, split)
     table = raw.frame[kept]
     schema = fit_schema(table.iloc[split.train], raw.spec.kinds)
+    encoded, missing = schema.encode(table), table.isna().to_numpy()
+    codes, numbers = encode_groups(groups_of_rows, groups), raw.frame.index.to_numpy()
     rows = {
         part: Rows(
-            x=torch.from_numpy(schema.encode(table.iloc[index])),
-            y=torch.from_numpy(labels[index].astype(np.float32)),
-            s=torch.from_numpy(encode_groups(groups_of_rows.iloc[index], groups)),
-            index=raw.frame.index.to_numpy()[index],
+            x=torch.from_numpy(encoded[index]),
+            y=torch.from_numpy(labels[index]),
+            s=torch.from_numpy(codes[index]),
+            index=numbers[index],
         )
         for part, index in _parts(split).items()
     }
-    surprises = {part: schema.surprises(table.iloc[index]) for part, index in _parts(split).items()}
+    surprises = {
+        part: schema.surprises(encoded[index], missing[index])
+        for part, index in _parts(split).items()
+    }
     return PreparedData(
         raw.spec,
         tasks,
@@ -202,15 +207,6 @@ def _choose_features(
     return kept, {column: why for column, why in reasons.items() if column in wanted}
 
 
-def _strata(raw: RawData, groups: pd.Series, first_task: str) -> pd.Series:
-    """Group by first label (numbers by quintile)."""
-    column = raw.spec.tasks[first_task].derive(raw.frame)
-    if raw.spec.tasks[first_task].kind == "regression":
-        numbers = pd.to_numeric(column, errors="coerce")
-        column = pd.qcut(numbers.rank(method="first"), 5, labels=False, duplicates="drop")
-    return groups.astype(str) + " | " + column.astype("string").fillna("-")
-
-
 def _known_groups(labels: pd.Series, min_rows: int) -> tuple[str, ...]:
     counts = labels.value_counts()
     if len(counts) < 2:
@@ -234,5 +230,5 @@ def _encode_tasks(
         encode_task(raw.spec, raw.frame, name, seen=name in seen, train=split.train)
         for name in [*seen, *novel]
     ]
-    labels = np.stack([codes for _, codes in encoded], axis=1)  # (n, T)
+    labels = np.stack([codes.astype(np.float32) for _, codes in encoded], axis=1)  # (n, T)
     return tuple(task for task, _ in encoded), labels

@@ -22,7 +22,7 @@ TASK_KINDS = ("binary", "multiclass", "regression")
 def source(
     path: str | None,
     *,
-    offline: bool = True,
+    offline: bool,
     test_path: str | None = None,
     types: Mapping[str, str] | None = None,
     positive: Mapping[str, str] | None = None,
