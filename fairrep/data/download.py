@@ -15,7 +15,7 @@ from fairrep.errors import DataError
 
 ATTEMPTS = 5
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 30
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 16  # bytes; at most this much is fetched again
 
 
 def fetch(file: PublishedFile, folder: Path, *, offline: bool) -> Path:
@@ -67,6 +67,7 @@ def _download(file: PublishedFile, target: Path) -> None:
     """Let pooch check the bytes and rename; a wrong checksum is tried once more from nothing."""
     expected = _expected(file, target)
     target.unlink(missing_ok=True)  # damaged
+    pooch.get_logger().setLevel("WARNING")
     store = pooch.create(target.parent, "", registry={file.name: expected})
     store.urls = {file.name: file.url}
     try:
@@ -96,9 +97,13 @@ def download_resuming(url: str, output: str, store: Any) -> None:
         except requests.RequestException as problem:
             if attempt == ATTEMPTS or _is_final(problem):
                 raise
-            time.sleep(2 ** (attempt - 1))
+            _wait(2 ** (attempt - 1))
     _version_file(part).unlink(missing_ok=True)
     part.replace(output)
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _is_final(problem: requests.RequestException) -> bool:
@@ -126,11 +131,14 @@ def _continue(url: str, part: Path) -> None:
 
 def _copy(answer: requests.Response, stream: Any, have: int, name: str) -> None:
     """Write the answer's bytes, showing how far they are."""
+    from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     length = answer.headers.get("Content-Length")
     columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, transient=True) as progress:
+    screen = Console(stderr=True)
+    hidden = not screen.is_terminal
+    with Progress(*columns, console=screen, transient=True, disable=hidden) as progress:
         total = have + int(length) if length else None
         task = progress.add_task(name, total=total, completed=have)
         for chunk in answer.iter_content(CHUNK):
