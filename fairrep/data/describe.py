@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from fairrep.data.prepare import PreparedData
+from fairrep.data.prepared import PreparedData
 from fairrep.types import TaskSpec
 
 

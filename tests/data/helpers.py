@@ -16,6 +16,7 @@ SETTINGS = {
     "split_seed": 0,
     "min_rows": 10,
     "offline": True,
+    "cache": False,
 }
 
 
