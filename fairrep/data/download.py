@@ -44,11 +44,6 @@ def fetch(file: PublishedFile, folder: Path, *, offline: bool) -> Path:
     return target
 
 
-def is_cached(file: PublishedFile, folder: Path) -> bool:
-    """Whether the cache holds the file; its bytes are checked when it is read."""
-    return (folder / file.name).is_file()
-
-
 def _is_whole(file: PublishedFile, target: Path) -> bool:
     expected = _expected(file, target)
     return target.is_file() and (expected is None or pooch.file_hash(str(target)) == expected)

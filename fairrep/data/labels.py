@@ -10,7 +10,7 @@ import pandas as pd
 from fairrep.data.registry import DatasetSpec, RawData, unknown
 from fairrep.data.schema import as_categories, as_numbers, factorize
 from fairrep.errors import ConfigError, DataError
-from fairrep.types import TaskSpec
+from fairrep.types import Kind, TaskSpec
 
 MAX_GROUPS = 64
 YES_NO = {"False": "no", "True": "yes"}
@@ -62,15 +62,11 @@ def encode_task(
 
     Raises:
         ConfigError: unknown task.
-        DataError: infinite labels, a class without training rows, one class only.
+        DataError: infinite labels, no labels, a class without training rows, one class only.
     """
-    if name not in spec.tasks:
-        raise ConfigError(unknown("task", name, spec.tasks))
-    definition = spec.tasks[name]
-    column = definition.derive(frame).rename(name)
-    if definition.kind == "regression":
-        return _regression(column, name, seen, train)
-    codes, labels = _class_codes(column)
+    kind, labels, codes = label_values(spec, frame, name)
+    if kind == "regression":
+        return _regression(codes, name, seen, train)
     present = np.unique(codes[train][~np.isnan(codes[train])]).size
     if present < 2:
         raise DataError(
@@ -83,12 +79,31 @@ def encode_task(
             f"task '{name}' has classes without a training row: {', '.join(absent)}; "
             "merge them into another class or give more rows."
         )
-    if definition.kind == "binary" and len(labels) > 2:
+    return TaskSpec(name, kind, labels, seen), codes
+
+
+def label_values(
+    spec: DatasetSpec, frame: pd.DataFrame, name: str
+) -> tuple[Kind, tuple[str, ...], np.ndarray]:
+    """Kind, class names and labels (n,) of a task: numbers or class codes, NaN = no label.
+
+    Raises:
+        ConfigError: unknown task.
+        DataError: infinite labels, no label at all, more than two classes of a binary task.
+    """
+    if name not in spec.tasks:
+        raise ConfigError(unknown("task", name, spec.tasks))
+    kind = spec.tasks[name].kind
+    column = spec.tasks[name].derive(frame).rename(name)
+    values, labels = (as_numbers(column), ()) if kind == "regression" else _class_codes(column)
+    if np.isnan(values).all():
+        raise DataError(f"task '{name}' has no label in any row; choose another task.")
+    if kind == "binary" and len(labels) > 2:
         raise DataError(
             f"task '{name}' is stated to be binary but has {len(labels)} values; set "
             f"data.types.{name}=multiclass or data.positive.{name}=VALUE."
         )
-    return TaskSpec(name, definition.kind, labels, seen), codes
+    return kind, labels, values
 
 
 def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
@@ -112,9 +127,8 @@ def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
 
 
 def _regression(
-    column: pd.Series, name: str, seen: bool, train: np.ndarray
+    values: np.ndarray, name: str, seen: bool, train: np.ndarray
 ) -> tuple[TaskSpec, np.ndarray]:
-    values = as_numbers(column)
     known = values[train][~np.isnan(values[train])]
     if known.size < 2 or known.std() == 0:
         raise DataError(f"task '{name}' needs at least two different training labels.")

@@ -187,9 +187,13 @@ def _category_name(value: Any) -> str:
     return str(value).strip()
 
 
+def is_number(column: pd.Series) -> bool:
+    """Whether a column's type is a number's (booleans are categories)."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
 def _infer_kind(column: pd.Series) -> str:
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return "numeric" if is_number else "categorical"
+    return "numeric" if is_number(column) else "categorical"
 
 
 def _fit_numeric(column: pd.Series) -> NumericColumn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pooch
@@ -74,6 +74,18 @@ def existing_file(path: Path) -> Path:
     if path.stat().st_size == 0:
         raise DataError(f"'{path}' is empty (0 bytes); give a CSV with a header, or a parquet.")
     return path
+
+
+def whereabouts(dataset: str, files: Sequence[PublishedFile]) -> str:
+    """Say where a data set's files are at hand, or "-"."""
+    if files and all(file.embedded for file in files):
+        return "embedded"
+    for folder in data_folders(dataset):
+        if files and all(find_in(folder, file) for file in files):
+            return str(folder)
+    if files and all((cache_folder() / dataset / file.name).is_file() for file in files):
+        return "cached"
+    return "-"
 
 
 def _of_user(path: Path, file: PublishedFile) -> Path:

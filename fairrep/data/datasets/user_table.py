@@ -61,11 +61,23 @@ def _read(
     frame, test_rows = _read_files(files)
     _require_columns(frame, [*types, *positive, *drop])
     _refuse_mixed(frame, stated=types)
-    path = files[0]
-    spec = DatasetSpec(
+    spec = table_spec(frame, str(files[0]), types=types, positive=positive, drop=drop)
+    return RawData(spec, frame, test_rows)
+
+
+def table_spec(
+    frame: pd.DataFrame,
+    path: str,
+    *,
+    types: Mapping[str, str],
+    positive: Mapping[str, str],
+    drop: Sequence[str],
+) -> DatasetSpec:
+    """Describe a table: every column may be a feature, a sensitive attribute or a task."""
+    return DatasetSpec(
         name="csv",
-        title=str(path),
-        source=str(path),
+        title=path,
+        source=path,
         licence="the user's own",
         citation="-",
         harms=("Not stated: write down who is in the table, who is not, and who could be harmed.",),
@@ -80,7 +92,6 @@ def _read(
         kinds={column: kind for column, kind in types.items() if kind in FEATURE_KINDS},
         leave_out_unlabelled=False,
     )
-    return RawData(spec, frame, test_rows)
 
 
 def _read_files(files: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray | None]:
@@ -96,20 +107,25 @@ def _read_files(files: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray | None]
 
 
 def _refuse_mixed(frame: pd.DataFrame, stated: Mapping[str, str]) -> None:
-    """Refuse a column that is mostly numbers but for some words, unless its type is stated."""
     for name in frame.columns:
-        column = frame[name]
-        if name in stated or pd.api.types.is_numeric_dtype(column):
-            continue
-        words = pd.to_numeric(column, errors="coerce").isna() & column.notna()
-        count = int(words.sum())
-        if 0 < count < column.notna().sum() / 2:
-            first = int(np.flatnonzero(words)[0])
-            raise DataError(
-                f"column '{name}' mixes numbers and text: row {row_name(column, first)} holds "
-                f"'{column.iloc[first]}' ({count} such rows); mend them, leave them empty, or set "
-                f"data.types.{name}=categorical."
-            )
+        if name not in stated and (mixed := mixed_values(frame[name])):
+            raise DataError(mixed)
+
+
+def mixed_values(column: pd.Series) -> str | None:
+    """Say what is wrong with a column that is mostly numbers but for some words."""
+    if pd.api.types.is_numeric_dtype(column):
+        return None
+    words = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
+    count, known = int(words.sum()), int(column.notna().sum())
+    if not 0 < count < known / 2:
+        return None
+    first = int(np.flatnonzero(words)[0])
+    return (
+        f"column '{column.name}' mixes numbers and text: row {row_name(column, first)} holds "
+        f"'{column.iloc[first]}' ({count} such rows); mend them, leave them empty, or set "
+        f"data.types.{column.name}=categorical."
+    )
 
 
 def _require_columns(frame: pd.DataFrame, columns: list[str]) -> None:
