@@ -5,6 +5,7 @@ measures of equal mass, so the constant cancels, and what is left keeps its rela
 however small the distances are.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,7 +37,7 @@ class RadialKernel:
             return -safe_sqrt(r2)
         if self.name == "imq":
             return torch.expm1(-0.5 * torch.log1p(r2))
-        return sum(torch.expm1(r2 * (-0.5 / width**2)) for width in self.widths)  # type: ignore[return-value]
+        return functools.reduce(torch.add, self._gaussians(r2))
 
     def value_and_slope(
         self, r2: Float[Tensor, "*B n m"]
@@ -48,9 +49,18 @@ class RadialKernel:
         if self.name == "imq":
             value = torch.expm1(-0.5 * torch.log1p(r2))
             return value, -0.5 * (value + 1) ** 3
-        parts = [torch.expm1(r2 * (-0.5 / width**2)) for width in self.widths]
-        slopes = [(part + 1) * (-0.5 / w**2) for part, w in zip(parts, self.widths, strict=True)]
-        return sum(parts), sum(slopes)  # type: ignore[return-value]
+        parts = self._gaussians(r2)
+        slopes = [  # c (k + 1) in one pass
+            torch.add(r2.new_tensor(c), k, alpha=c)
+            for c, k in zip(self._rates(), parts, strict=True)
+        ]
+        return functools.reduce(torch.add, parts), functools.reduce(torch.add, slopes)
+
+    def _gaussians(self, r2: Tensor) -> list[Tensor]:
+        return [(r2 * rate).expm1_() for rate in self._rates()]
+
+    def _rates(self) -> list[float]:
+        return [-0.5 / width**2 for width in self.widths]
 
 
 def radial_kernel(

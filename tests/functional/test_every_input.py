@@ -98,8 +98,10 @@ def test_identical_clouds_have_zero_gradient_and_zero_biased_value(name):
     value, grad_x, grad_y = value_and_gradients(name, x, x)
     assert_finite(value, grad_x, grad_y)
     if name in EXACT_ZERO_ON_EQUALS:
-        assert abs(value) < 1e-5
-        assert max(grad_x.abs().max(), grad_y.abs().max()) < 1e-5
+        # Sinkhorn: a plan within tol = 3e-3 of its marginals moves no mass further than 6
+        slack = 3e-3 if name.startswith("sinkhorn") else 2e-6
+        assert abs(value) < slack
+        assert max(grad_x.norm(dim=-1).sum(), grad_y.norm(dim=-1).sum()) < 6 * slack
 
 
 @every_divergence
