@@ -19,6 +19,7 @@ def describe(data: PreparedData) -> dict[str, Any]:
         "licence": data.spec.licence,
         "harms": list(data.spec.harms),
         "rows": {name: len(rows) for name, rows in data.splits.items()},
+        "left_out": data.left_out,
         "sensitive": list(data.sensitive),
         "groups": {
             group: {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fairrep.data.registry import DatasetSpec, TaskColumn, unknown
+from fairrep.data.registry import DatasetSpec, RawData, TaskColumn, unknown
 from fairrep.data.schema import as_categories, as_numbers
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import TaskSpec
@@ -90,13 +90,24 @@ def encode_task(
     return TaskSpec(name, definition.kind, labels, seen), codes
 
 
-def require_labels(labels: np.ndarray, tasks: Sequence[str]) -> None:
-    """Refuse rows without any label, with their count."""
-    if bare := int(np.isnan(labels).all(axis=1).sum()):
+def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
+    """Leave out the rows without a label for any of ``tasks``, or refuse them with their count.
+
+    Rows keep their numbers in the table's index.
+    """
+    known = np.zeros(len(raw.frame), dtype=bool)
+    for name in tasks:
+        known |= raw.spec.tasks[name].derive(raw.frame).notna().to_numpy()
+    bare = int((~known).sum())
+    if not bare:
+        return raw
+    if not raw.spec.leave_out_unlabelled or bare == len(known):
         raise DataError(
             f"every row needs a label for at least one of {', '.join(tasks)}, but {bare} rows "
             "have none; drop those rows."
         )
+    test_rows = None if raw.test_rows is None else raw.test_rows[known]
+    return RawData(raw.spec, raw.frame[known], test_rows)
 
 
 def _regression(

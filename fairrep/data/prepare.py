@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairrep.data.labels import encode_groups, encode_task, group_labels, require_labels
+from fairrep.data.labels import encode_groups, encode_task, group_labels, labelled_rows
 from fairrep.data.registry import DatasetSpec, RawData, load_dataset, unknown
 from fairrep.data.schema import TableSchema, fit_schema
 from fairrep.data.splits import RowSplit, split_rows
@@ -48,6 +48,8 @@ class PreparedData:
     """Column → why it is not in x."""
     surprises: dict[str, dict[str, dict[str, int]]]
     """Split → missing and unseen values per column."""
+    left_out: int = 0
+    """Rows of the source that have no label for any of the tasks."""
 
     @property
     def seen(self) -> tuple[TaskSpec, ...]:
@@ -99,6 +101,8 @@ def prepare_data(
     """
     raw = load_dataset(name, path, **options)
     seen, novel = _choose_tasks(raw.spec, seen, novel)
+    everybody = len(raw.frame)
+    raw = labelled_rows(raw, [*seen, *novel])
     attributes = tuple(raw.spec.default_sensitive if sensitive is None else sensitive)
     groups_of_rows = group_labels(raw.spec, raw.frame, attributes)
     kept, dropped = _choose_features(
@@ -120,13 +124,21 @@ def prepare_data(
             x=torch.from_numpy(schema.encode(table.iloc[index])),
             y=torch.from_numpy(labels[index].astype(np.float32)),
             s=torch.from_numpy(encode_groups(groups_of_rows.iloc[index], groups)),
-            index=index,
+            index=raw.frame.index.to_numpy()[index],
         )
         for part, index in _parts(split).items()
     }
     surprises = {part: schema.surprises(table.iloc[index]) for part, index in _parts(split).items()}
     return PreparedData(
-        raw.spec, tasks, attributes, groups, schema, **rows, dropped=dropped, surprises=surprises
+        raw.spec,
+        tasks,
+        attributes,
+        groups,
+        schema,
+        **rows,
+        dropped=dropped,
+        surprises=surprises,
+        left_out=everybody - len(raw.frame),
     )
 
 
@@ -218,5 +230,4 @@ def _encode_tasks(
         for name in [*seen, *novel]
     ]
     labels = np.stack([codes for _, codes in encoded], axis=1)  # (n, T)
-    require_labels(labels, [*seen, *novel])
     return tuple(task for task, _ in encoded), labels

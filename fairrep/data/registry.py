@@ -59,6 +59,8 @@ class DatasetSpec:
     default_novel: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Columns whose type is stated rather than inferred: ``numeric`` or ``categorical``."""
+    leave_out_unlabelled: bool = True
+    """Rows without a label for any chosen task are left out (and counted), or else refused."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class CategoricalColumn:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Category codes (n,)."""
-        return pd.Index(self.categories).get_indexer(pd.Index(as_categories(column)))
+        codes, names = factorize(column)
+        return pd.Index(self.categories).get_indexer(pd.Index(names))[codes]
 
 
 Column = NumericColumn | CategoricalColumn
@@ -143,32 +144,48 @@ def fit_schema(table: pd.DataFrame, kinds: Mapping[str, str] | None = None) -> T
 def as_numbers(column: pd.Series) -> np.ndarray:
     """Floats with NaN for missing, or a SchemaError that names the first bad row."""
     numbers = pd.to_numeric(column, errors="coerce")
-    bad = numbers.isna() & column.notna()
+    bad = (numbers.isna() & column.notna()).to_numpy()
     if bad.any():
-        row = int(np.flatnonzero(bad.to_numpy())[0])
+        first = int(np.flatnonzero(bad)[0])
         raise SchemaError(
-            f"column '{column.name}' must hold numbers, but row {row + 1} holds "
-            f"'{column.iloc[row]}' ({int(bad.sum())} such rows)."
+            f"column '{column.name}' must hold numbers, but row {row_name(column, first)} holds "
+            f"'{column.iloc[first]}' ({int(bad.sum())} such rows)."
         )
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > np.finfo(np.float32).max
     if infinite.any():
+        first = int(np.flatnonzero(infinite)[0])
         raise SchemaError(
-            f"column '{column.name}' must be finite, but {int(infinite.sum())} rows are infinite "
-            f"(first: row {int(np.flatnonzero(infinite)[0]) + 1}); drop them or leave them empty."
+            f"column '{column.name}' must be finite (in float32), but {int(infinite.sum())} rows "
+            f"are not (first: row {row_name(column, first)}); drop them or leave them empty."
         )
     return values
 
 
+def row_name(column: pd.Series, position: int) -> str:
+    """Name a row for people: counted from 1 in the whole table, or by its label."""
+    label = column.index[position]
+    return str(label + 1) if isinstance(label, (int, np.integer)) else f"'{label}'"
+
+
 def as_categories(column: pd.Series) -> pd.Series:
     """Category names: whole floats read as integers (1.0 → '1'), missing → '(missing)'."""
-    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
-        return column.astype("string").str.strip().fillna(MISSING).astype(object)
-    names = {
-        value: str(int(value)) if float(value).is_integer() else str(value)
-        for value in column.dropna().unique()
-    }
-    return column.map(names).astype(object).where(column.notna(), MISSING)
+    codes, names = factorize(column)
+    return pd.Series(names[codes], column.index, name=column.name, dtype=object)
+
+
+def factorize(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (n,) and the name of each code; only distinct values are turned into text."""
+    codes, values = pd.factorize(column)
+    names = [_category_name(value) for value in values]
+    return codes, np.array([*names, MISSING], dtype=object)  # code -1 = missing = the last
+
+
+def _category_name(value: Any) -> str:
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if is_number and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
 def _infer_kind(column: pd.Series) -> str:

@@ -61,6 +61,7 @@ def load(
         default_sensitive=(),
         default_seen=(),
         kinds={column: kind for column, kind in types.items() if kind in FEATURE_KINDS},
+        leave_out_unlabelled=False,
     )
     return RawData(spec, frame, test_rows)
 
