@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = ("logger=none", "trainer=cpu", "evaluation.heads=[logistic]", "evaluation.headline=logistic")
+QUICK = (
+    "logger=none",
+    "trainer=cpu",
+    "evaluation.heads=[logistic]",
+    "evaluation.headline=logistic",
+)
 Command = Callable[..., subprocess.Popen[str]]
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tests.app.conftest import QUICK
 
 import fairrep
+from tests.app.conftest import QUICK
 
 GERMAN = ("data=german", "penalty=mmd", "batch_size=128", *QUICK)
 
