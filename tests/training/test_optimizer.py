@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -28,7 +30,7 @@ def test_rate_rises_to_one_then_falls_to_zero_by_half_a_cosine():
     assert found[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert found[14] == pytest.approx(0.5)
     assert found[24] == pytest.approx(0.0)
-    assert all(a > b for a, b in zip(found[4:], found[5:]))
+    assert all(a > b for a, b in pairwise(found[4:]))
 
 
 def test_constant_schedule_stays_at_the_peak():
