@@ -132,7 +132,7 @@ def _solve(
 def _dual(plan: Plan, a: Tensor, b: Tensor) -> Float[Tensor, "*B"]:
     """The dual objective, halfway between the last two updates of f: its error is of order two."""
     f, g = plan.potentials()
-    return (a * (f - plan.mass.log() / 2)).sum(-1) + (b * g).sum(-1)
+    return (a * (f - plan.mass.clamp(min=1e-30).log() / 2)).sum(-1) + (b * g).sum(-1)
 
 
 def _may_wait() -> bool:

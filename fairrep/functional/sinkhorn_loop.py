@@ -23,7 +23,7 @@ FIXED_SWEEPS = 40  # where nobody looks
 MOST_SWEEPS = 1000  # where the error is looked at
 DAMPING = 2 / 3  # of the symmetric updates: errors shrink by 3 where the kernel is positive
 LOWEST, HIGHEST = -60.0, 40.0  # exponents: no entry is denormal, no product overflows
-EXTENT = math.exp(40.0)  # largest scaling within a kernel
+EXTENT = math.exp(20.0)  # largest scaling within a kernel
 
 Exponent = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # f, g, t -> (f + g + affinity) / t
 
