@@ -23,6 +23,7 @@ FIXED_SWEEPS = 40  # where nobody looks
 MOST_SWEEPS = 1000  # where the error is looked at
 DAMPING = 2 / 3  # of the symmetric updates: errors shrink by 3 where the kernel is positive
 LOWEST, HIGHEST = -60.0, 40.0  # exponents: no entry is denormal, no product overflows
+FLOOR = 1e-30  # smallest sum that is inverted
 EXTENT = math.exp(20.0)  # largest scaling within a kernel
 
 Exponent = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # f, g, t -> (f + g + affinity) / t
@@ -82,8 +83,8 @@ def _cooled(exponent: Exponent, a: Tensor, b: Tensor, *, wait: bool) -> tuple[Te
     for stage in range(stages):
         t = hottest ** (1 - stage / stages)
         kernel = _bounded_exp(exponent(f, g, t[..., None]))
-        u = 1 / _rows(kernel, b)
-        v = 1 / _columns(kernel, a * u)
+        u = 1 / _rows(kernel, b).clamp(min=FLOOR)
+        v = 1 / _columns(kernel, a * u).clamp(min=FLOOR)
         f, g = f + t * u.log(), g + t * v.log()
     return f, g
 
@@ -111,7 +112,7 @@ def self_plan(exponent: Exponent, f: Tensor, a: Float[Tensor, "*B n"], *, tol: f
     The kernel is positive definite, so that the log-linearised update has eigenvalues between
     1 - 2/3 and 1 - 4/3, and the scalings stay between 1 and a^(-1/2): no cooling is needed.
     """
-    kernel = _bounded_exp(exponent(f, f, 1.0))
+    kernel = _bounded_exp(exponent(f, f, 1.0), highest=0.0)
     u = _rows(kernel, a).rsqrt()
     mass = u * _rows(kernel, a * u)
     for _ in range(3 + math.ceil(math.log(1 / tol, 3))):
@@ -137,9 +138,9 @@ def _warn(error: float, tol: float, sweeps: int) -> None:
     )
 
 
-def _bounded_exp(exponents: Tensor) -> Tensor:
+def _bounded_exp(exponents: Tensor, *, highest: float = HIGHEST) -> Tensor:
     """Exponential in place; hardtanh is a clamp that torch.func.vmap can do in place."""
-    return torch.nn.functional.hardtanh_(exponents, LOWEST, HIGHEST).exp_()
+    return torch.nn.functional.hardtanh_(exponents, LOWEST, highest).exp_()
 
 
 def _rows(kernel: Float[Tensor, "*B n m"], weights: Float[Tensor, "*B m"]) -> Tensor:
