@@ -14,7 +14,7 @@ from fairrep.functional.kernels import (
     squared_distances,
 )
 
-BLOCK_ENTRIES = 1 << 18  # kernel entries formed at a time
+BLOCK_ENTRIES = 1 << 19  # kernel entries formed at a time
 
 Sum = tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"]]
 CrossSum = tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"], Float[Tensor, "*B m d"]]
@@ -67,17 +67,20 @@ def _block(
     r2 = distances(x, y)  # (*B, n, m)
     if diagonal:  # a point's distance to itself, where rounding must not enter
         r2 = r2 * (1 - torch.eye(r2.shape[-1], dtype=r2.dtype, device=r2.device))
-    k, slope = kernel.value_and_slope(r2)  # (*B, n, m) twice
+    k, slope, offset = kernel.value_and_slope(r2)  # (*B, n, m) twice
     value = (a * (k @ b[..., None])[..., 0]).sum(-1)
-    pull_x = slope @ torch.cat([b[..., None] * y, b[..., None]], -1)  # (*B, n, d + 1)
+    grad_x = _gradient(slope, offset, x, y, a, b)
     if diagonal:
-        return value, _gradient(a, x, pull_x), torch.zeros_like(x)
-    pull_y = slope.mT @ torch.cat([a[..., None] * x, a[..., None]], -1)  # (*B, m, d + 1)
-    return value, _gradient(a, x, pull_x), _gradient(b, y, pull_y)
+        return value, grad_x, torch.zeros_like(x)
+    return value, grad_x, _gradient(slope.mT, offset, y, x, b, a)
 
 
-def _gradient(a: Tensor, x: Tensor, pull: Float[Tensor, "*B n d+1"]) -> Tensor:
-    """2 a_i sum_j slope_ij b_j (x_i - y_j), from the sums of slope_ij b_j (y_j, 1)."""
+def _gradient(
+    slope: Tensor, offset: float, x: Tensor, y: Tensor, a: Tensor, b: Tensor
+) -> Float[Tensor, "*B n d"]:
+    """2 a_i sum_j (slope_ij + offset) b_j (x_i - y_j)."""
+    weighted = b[..., None] * torch.cat([y, torch.ones_like(y[..., :1])], -1)  # (*B, m, d + 1)
+    pull = slope @ weighted + offset * weighted.sum(-2, keepdim=True)  # (*B, n, d + 1)
     return 2 * a[..., None] * (x * pull[..., -1:] - pull[..., :-1])
 
 

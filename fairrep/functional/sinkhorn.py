@@ -13,9 +13,8 @@ from fairrep.functional.inputs import (
     require_positive,
     two_samples,
 )
-from fairrep.functional.kernels import pairwise_distances
 from fairrep.functional.known_gradient import with_known_gradient
-from fairrep.functional.sinkhorn_cost import Cost, EuclideanCost, SquaredCost, euclidean_cost
+from fairrep.functional.sinkhorn_cost import Cost, SquaredCost, euclidean_cost, own_euclidean_cost
 from fairrep.functional.sinkhorn_loop import Plan, cross_plan, self_plan
 
 CHUNK_ENTRIES = 1 << 18  # cost entries of the problems solved side by side
@@ -86,7 +85,7 @@ def _value_and_gradient(
     solve = functools.partial(_solve, blur=blur, p=p, max_iter=max_iter, tol=tol, wait=_may_wait())
     step = max(1, CHUNK_ENTRIES // (n * m))
     problems = s.size_x.numel()
-    if problems <= step:
+    if s.size_x.dim() == 0:
         return solve(s)
     flat = [part.reshape(problems, *part.shape[s.size_x.dim() :]) for part in s]
     groups = zip(*(part.split(step) for part in flat), strict=True)
@@ -113,9 +112,9 @@ def _solve(
     else:
         x, y, shift = (s.x - mean_x) / blur, (s.y - mean_x) / blur, torch.zeros_like(mean_x)
         xy, value = euclidean_cost(x, y, s.a, s.b)
-        xx, yy = (EuclideanCost(z, z, pairwise_distances(z, z)) for z in (x, y))
+        xx, yy = (own_euclidean_cost(z) for z in (x, y))
         f, g = torch.zeros_like(s.a), torch.zeros_like(s.b)
-    plan = cross_plan(xy.exponent, s.a, s.b, max_iter=max_iter, tol=tol, wait=wait)
+    plan = cross_plan(xy, s.a, s.b, max_iter=max_iter, tol=tol, wait=wait)
     own_x = self_plan(xx.exponent, f, s.a, tol=tol)
     own_y = self_plan(yy.exponent, g, s.b, tol=tol)
     value = value + _dual(plan, s.a, s.b)
@@ -132,7 +131,7 @@ def _solve(
 def _dual(plan: Plan, a: Tensor, b: Tensor) -> Float[Tensor, "*B"]:
     """The dual objective, halfway between the last two updates of f: its error is of order two."""
     f, g = plan.potentials()
-    return (a * (f - plan.mass.log() / 2)).sum(-1) + (b * g).sum(-1)
+    return (a * (f - plan.mass.clamp(min=1e-30).log() / 2)).sum(-1) + (b * g).sum(-1)
 
 
 def _may_wait() -> bool:

@@ -4,6 +4,7 @@ What depends on one point alone changes its potential, not the plan. Leaving it 
 digits that a cost far larger than its variation would lose.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fairrep.functional.kernels import pairwise_distances
+
+Exponent = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # f, g, t -> (f + g + affinity) / t
 
 
 class SquaredCost(NamedTuple):
@@ -36,6 +39,10 @@ class SquaredCost(NamedTuple):
         """The same cost seen from y."""
         return SquaredCost(self.y, self.x)
 
+    def select(self, problems: Tensor) -> "SquaredCost":
+        """Some problems of a batch."""
+        return SquaredCost(self.x[problems], self.y[problems])
+
 
 class EuclideanCost(NamedTuple):
     """-|x - y| + start for the cost |x - y|."""
@@ -43,7 +50,7 @@ class EuclideanCost(NamedTuple):
     x: Float[Tensor, "*B n d"]
     y: Float[Tensor, "*B m d"]
     distance: Float[Tensor, "*B n m"]
-    start: Float[Tensor, "*B n m"] | float = 0.0
+    start: Float[Tensor, "*B n m"]
 
     def exponent(self, f: Tensor, g: Tensor, t: Tensor | float) -> Float[Tensor, "*B n m"]:
         """(f_i + g_j + affinity_ij) / t."""
@@ -60,7 +67,11 @@ class EuclideanCost(NamedTuple):
 
     def transposed(self) -> "EuclideanCost":
         """The same cost seen from y."""
-        return EuclideanCost(self.y, self.x, self.distance.mT)
+        return EuclideanCost(self.y, self.x, self.distance.mT, self.start.mT)
+
+    def select(self, problems: Tensor) -> "EuclideanCost":
+        """Some problems of a batch."""
+        return EuclideanCost(*(part[problems] for part in self))
 
 
 def euclidean_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[EuclideanCost, Tensor]:
@@ -70,6 +81,12 @@ def euclidean_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Euclidea
     column = a[..., None, :] @ distance  # (*B, 1, m)
     mean = a[..., None, :] @ row  # (*B, 1, 1)
     return EuclideanCost(x, y, distance, row + column - mean), mean[..., 0, 0]
+
+
+def own_euclidean_cost(x: Tensor) -> EuclideanCost:
+    """The cost of a sample with itself."""
+    distance = pairwise_distances(x, x)
+    return EuclideanCost(x, x, distance, torch.zeros_like(distance))
 
 
 Cost = SquaredCost | EuclideanCost

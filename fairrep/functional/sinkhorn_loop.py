@@ -5,14 +5,16 @@ potentials known so far, so that one exponential pass serves many sweeps of matr
 whose scalings u, v stay close to 1 (stabilised Sinkhorn: Schmitzer 2019, SIAM J. Sci. Comput. 41).
 """
 
+import functools
 import math
 import warnings
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from fairrep.functional.sinkhorn_cost import Cost, Exponent
 
 RELAXATION = 1.7  # over-relaxation, once a few plain sweeps have not been enough
 COOLING = 8.0  # ratio of successive temperatures
@@ -23,9 +25,8 @@ FIXED_SWEEPS = 40  # where nobody looks
 MOST_SWEEPS = 1000  # where the error is looked at
 DAMPING = 2 / 3  # of the symmetric updates: errors shrink by 3 where the kernel is positive
 LOWEST, HIGHEST = -60.0, 40.0  # exponents: no entry is denormal, no product overflows
-EXTENT = math.exp(40.0)  # largest scaling within a kernel
-
-Exponent = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # f, g, t -> (f + g + affinity) / t
+FLOOR = 1e-30  # smallest sum that is inverted
+EXTENT = math.exp(20.0)  # largest scaling within a kernel
 
 
 class Plan(NamedTuple):
@@ -44,7 +45,7 @@ class Plan(NamedTuple):
 
 
 def cross_plan(
-    exponent: Exponent,
+    cost: Cost,
     a: Float[Tensor, "*B n"],
     b: Float[Tensor, "*B m"],
     *,
@@ -57,17 +58,41 @@ def cross_plan(
     Where the host may not wait for the device, the schedule is fixed.
     """
     most = max_iter or (MOST_SWEEPS if wait else FIXED_SWEEPS)
-    plan = _absorbed(exponent, *_cooled(exponent, a, b, wait=wait), b)
-    for done in range(0, most, LOOK):
-        if done and done % ABSORB == 0:
-            plan = _absorbed(exponent, *plan.potentials(), b)
-        omega = RELAXATION if done else 1.0
-        plan = _swept(plan, a, b, sweeps=min(LOOK, most - done), omega=omega)
-        if wait and not _exceeds(plan, a, b, tol):
+    f, g = _cooled(cost.exponent, a, b, wait=wait)
+    return _relaxed(cost, f, g, a, b, done=0, most=most, tol=tol, wait=wait)
+
+
+def _relaxed(
+    cost: Cost,
+    f: Tensor,
+    g: Tensor,
+    a: Tensor,
+    b: Tensor,
+    *,
+    done: int,
+    most: int,
+    tol: float,
+    wait: bool,
+) -> Plan:
+    """Sweeps with one kernel, then the same with a new one for the problems that need it."""
+    plan = _absorbed(cost.exponent, f, g, b)
+    stop = min(done + ABSORB, most)
+    for start in range(done, stop, LOOK):
+        omega = RELAXATION if start else 1.0
+        plan = _swept(plan, a, b, sweeps=min(LOOK, stop - start), omega=omega)
+        if wait and not bool((_row_error(plan, a, b) > tol).any()):
             return plan
-    if wait:
-        _warn(float(_row_error(plan, a, b).max()), tol, most)
-    return plan
+    if stop == most:
+        if wait:
+            _warn(float(_row_error(plan, a, b).max()), tol, most)
+        return plan
+    again = functools.partial(_relaxed, done=stop, most=most, tol=tol, wait=wait)
+    f, g = plan.potentials()
+    if not wait or a.dim() != 2:
+        return again(cost, f, g, a, b)
+    rest = _row_error(plan, a, b) > tol  # (B,)
+    late = again(cost.select(rest), f[rest], g[rest], a[rest], b[rest])
+    return Plan(*(whole.index_put((rest,), part) for whole, part in zip(plan, late, strict=True)))
 
 
 def _cooled(exponent: Exponent, a: Tensor, b: Tensor, *, wait: bool) -> tuple[Tensor, Tensor]:
@@ -82,8 +107,8 @@ def _cooled(exponent: Exponent, a: Tensor, b: Tensor, *, wait: bool) -> tuple[Te
     for stage in range(stages):
         t = hottest ** (1 - stage / stages)
         kernel = _bounded_exp(exponent(f, g, t[..., None]))
-        u = 1 / _rows(kernel, b)
-        v = 1 / _columns(kernel, a * u)
+        u = 1 / _rows(kernel, b).clamp(min=FLOOR)
+        v = 1 / _columns(kernel, a * u).clamp(min=FLOOR)
         f, g = f + t * u.log(), g + t * v.log()
     return f, g
 
@@ -111,7 +136,7 @@ def self_plan(exponent: Exponent, f: Tensor, a: Float[Tensor, "*B n"], *, tol: f
     The kernel is positive definite, so that the log-linearised update has eigenvalues between
     1 - 2/3 and 1 - 4/3, and the scalings stay between 1 and a^(-1/2): no cooling is needed.
     """
-    kernel = _bounded_exp(exponent(f, f, 1.0))
+    kernel = _bounded_exp(exponent(f, f, 1.0), highest=0.0)
     u = _rows(kernel, a).rsqrt()
     mass = u * _rows(kernel, a * u)
     for _ in range(3 + math.ceil(math.log(1 / tol, 3))):
@@ -125,21 +150,17 @@ def _row_error(plan: Plan, a: Tensor, b: Tensor) -> Float[Tensor, "*B"]:
     return (a * (plan.mass - 1).abs()).sum(-1) * (b.sum(-1) > 0)
 
 
-def _exceeds(plan: Plan, a: Tensor, b: Tensor, tol: float) -> bool:
-    return bool((_row_error(plan, a, b) > tol).any())
-
-
 def _warn(error: float, tol: float, sweeps: int) -> None:
     warnings.warn(
         f"sinkhorn_divergence stopped after {sweeps} sweeps with a marginal error of {error:.1e}, "
         f"above tol={tol:.1e}. Raise max_iter, tol or blur.",
-        stacklevel=7,
+        stacklevel=2,
     )
 
 
-def _bounded_exp(exponents: Tensor) -> Tensor:
+def _bounded_exp(exponents: Tensor, *, highest: float = HIGHEST) -> Tensor:
     """Exponential in place; hardtanh is a clamp that torch.func.vmap can do in place."""
-    return torch.nn.functional.hardtanh_(exponents, LOWEST, HIGHEST).exp_()
+    return torch.nn.functional.hardtanh_(exponents, LOWEST, highest).exp_()
 
 
 def _rows(kernel: Float[Tensor, "*B n m"], weights: Float[Tensor, "*B m"]) -> Tensor:
