@@ -76,7 +76,15 @@ def summary(table: list[dict]) -> dict:
 
 def print_summary(means: dict, title: str) -> None:
     table = Table(title=title)
-    for column in ("task", "encoder", "accuracy", "AUC", "DP difference", "leakage (boosting)", "s"):
+    for column in (
+        "task",
+        "encoder",
+        "accuracy",
+        "AUC",
+        "DP difference",
+        "leakage (boosting)",
+        "s",
+    ):
         table.add_column(column)
     for task, encoders in means.items():
         for encoder, row in encoders.items():
