@@ -1,12 +1,13 @@
 """Accuracy and speed of the divergences beside GeomLoss, POT and plain autograd code.
 
-    python benchmarks/penalties.py [--quick] [--threads 1] [--out benchmarks/results/penalties-cpu.json]
+    python benchmarks/penalties.py [--quick] [--sizes N ...] [--tables NAME ...] [--threads N] [--out FILE]
 
 Every ratio comes from pairs of runs in one process, taken in turn, and is the median over pairs.
 On a machine with CUDA the same tables are measured on the GPU as well.
 """
 
 import argparse
+import functools
 import json
 import platform
 import statistics
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import geomloss
@@ -25,6 +26,7 @@ from torch import Tensor
 from fairrep.functional import geomloss_sinkhorn_divergence, mmd2, mmd2_rff, sinkhorn_divergence
 
 SCALINGS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+TABLES = ("mmd", "batching", "rff", "geomloss", "pot", "accuracy")
 TARGET = 0.01  # gradient error that both sides must reach, when they can
 
 
@@ -272,41 +274,35 @@ def resident(field: str) -> float:
     return int(next(line for line in lines if line.startswith(field)).split()[1]) / 2**10
 
 
-def measure(device: str, save: Callable[[str, dict], None], *, quick: bool) -> None:
-    sizes = (128, 512) if quick else (128, 512, 2048)
+Job = tuple[str, Callable[[], dict]]
+
+
+def jobs(device: str, sizes: list[int], *, quick: bool) -> Iterator[Job]:
+    """The rows to measure, each with the name of its table."""
     pairs, sweeps = (3, 300) if quick else (5, 2000)
-    warnings.filterwarnings("ignore", message="sinkhorn_divergence stopped")
-    tables: dict[str, list[dict]] = {
-        name: [] for name in ("accuracy", "geomloss", "pot", "batching", "mmd", "rff")
-    }
-
-    def record(table: str, row: dict) -> None:
-        tables[table].append(row)
-        save(device, tables)  # an interrupted run keeps what it has
-        print(device, table, row, flush=True)
-
-    for n in (128, 512):
-        record("mmd", mmd_row(n, device, 5 * pairs))
-    record("mmd", mmd_row(2048, device, pairs))
-    for n in (32, 128) if quick else (32, 128, 512):
-        record("batching", batching_row(n, device, pairs))
-    for n in (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000):
-        record("rff", rff_row(n, device))
     for n in sizes:
-        few = max(200, sweeps * 128 // n)
+        yield "mmd", functools.partial(mmd_row, n, device, pairs)
+    for n in (32, 128) if quick else (32, 128, 512):
+        yield "batching", functools.partial(batching_row, n, device, pairs)
+    for n in (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000):
+        yield "rff", functools.partial(rff_row, n, device)
+    for n in sizes:
+        few, repeats = max(200, sweeps * 128 // n), 1 if n > 1000 else pairs
         for blur in (0.5, 2.0):
-            record("geomloss", geomloss_row(n, blur, device, 1 if n > 1000 else pairs, few))
+            yield "geomloss", functools.partial(geomloss_row, n, blur, device, repeats, few)
             if device == "cpu":
-                record("pot", pot_row(n, blur, 1 if n > 1000 else pairs, few))
+                yield "pot", functools.partial(pot_row, n, blur, repeats, few)
         for d in (32,) if quick else (8, 32, 128):
             for blur in (0.05, 0.5, 2.0):
-                record("accuracy", accuracy_row(n, d, blur, device, few))
+                yield "accuracy", functools.partial(accuracy_row, n, d, blur, device, few)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, a minute or two")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/penalties-cpu.json"))
+    parser.add_argument("--sizes", type=int, nargs="+", help="128 512 2048 by default")
+    parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
     parser.add_argument("--threads", type=int, help="of torch; all cores by default")
     parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -332,13 +328,17 @@ def main() -> None:
     if "cuda" in devices:
         report["devices"]["cuda"] = torch.cuda.get_device_name()
 
-    def save(device: str, tables: dict) -> None:
-        report["results"][device] = tables
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(report, indent=1) + "\n")
-
+    sizes = options.sizes or ([128, 512] if options.quick else [128, 512, 2048])
+    warnings.filterwarnings("ignore", message="sinkhorn_divergence stopped")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     for device in devices:
-        measure(device, save, quick=options.quick)
+        tables = report["results"].setdefault(device, {name: [] for name in options.tables})
+        for table, row in jobs(device, sizes, quick=options.quick):
+            if table in options.tables:
+                tables[table].append(row())
+                print(device, table, tables[table][-1], flush=True)
+                # an interrupted run keeps what it has
+                options.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def cpu_name() -> str:

@@ -33,11 +33,7 @@ class RadialKernel:
 
     def value(self, r2: Float[Tensor, "*B n m"]) -> Float[Tensor, "*B n m"]:
         """k(u, v) - k(u, u), at most 0."""
-        if self.name == "energy":
-            return -safe_sqrt(r2)
-        if self.name == "imq":
-            return torch.expm1(-0.5 * torch.log1p(r2))
-        return functools.reduce(torch.add, self._gaussians(r2))
+        return self.value_and_slope(r2)[0]
 
     def value_and_slope(
         self, r2: Float[Tensor, "*B n m"]

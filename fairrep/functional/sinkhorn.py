@@ -80,17 +80,22 @@ def _value_and_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Value and gradients; small problems are solved side by side, large ones in turn."""
     n, m = s.x.shape[-2], s.y.shape[-2]
-    if 0 in (n, m):
+    problems = s.size_x.numel()
+    if 0 in (n, m, problems):
         return torch.zeros_like(s.size_x), torch.zeros_like(s.x), torch.zeros_like(s.y)
     solve = functools.partial(_solve, blur=blur, p=p, max_iter=max_iter, tol=tol, wait=_may_wait())
     step = max(1, CHUNK_ENTRIES // (n * m))
-    problems = s.size_x.numel()
     if s.size_x.dim() == 0:
         return solve(s)
     flat = [part.reshape(problems, *part.shape[s.size_x.dim() :]) for part in s]
-    groups = zip(*(part.split(step) for part in flat), strict=True)
-    parts = [solve(TwoSamples(*group)) for group in groups]
-    joined = [torch.cat(part) for part in zip(*parts, strict=True)]
+    if step == 1:  # matrix-vector products beat batches of one
+        singles = zip(*(part.unbind() for part in flat), strict=True)
+        solved = [solve(TwoSamples(*single)) for single in singles]
+        joined = [torch.stack(part) for part in zip(*solved, strict=True)]
+    else:
+        groups = zip(*(part.split(step) for part in flat), strict=True)
+        solved = [solve(TwoSamples(*group)) for group in groups]
+        joined = [torch.cat(part) for part in zip(*solved, strict=True)]
     value, grad_x, grad_y = (part.reshape(*s.size_x.shape, *part.shape[1:]) for part in joined)
     return value, grad_x, grad_y
 

@@ -5,7 +5,6 @@ potentials known so far, so that one exponential pass serves many sweeps of matr
 whose scalings u, v stay close to 1 (stabilised Sinkhorn: Schmitzer 2019, SIAM J. Sci. Comput. 41).
 """
 
-import functools
 import math
 import warnings
 from typing import NamedTuple
@@ -74,25 +73,40 @@ def _relaxed(
     tol: float,
     wait: bool,
 ) -> Plan:
-    """Sweeps with one kernel, then the same with a new one for the problems that need it."""
-    plan = _absorbed(cost.exponent, f, g, b)
-    stop = min(done + ABSORB, most)
-    for start in range(done, stop, LOOK):
-        omega = RELAXATION if start else 1.0
-        plan = _swept(plan, a, b, sweeps=min(LOOK, stop - start), omega=omega)
-        if wait and not bool((_row_error(plan, a, b) > tol).any()):
-            return plan
-    if stop == most:
-        if wait:
-            _warn(float(_row_error(plan, a, b).max()), tol, most)
-        return plan
-    again = functools.partial(_relaxed, done=stop, most=most, tol=tol, wait=wait)
-    f, g = plan.potentials()
-    if not wait or a.dim() != 2:
-        return again(cost, f, g, a, b)
-    rest = _row_error(plan, a, b) > tol  # (B,)
-    late = again(cost.select(rest), f[rest], g[rest], a[rest], b[rest])
-    return Plan(*(whole.index_put((rest,), part) for whole, part in zip(plan, late, strict=True)))
+    """Sweeps, with a new kernel every now and then.
+
+    Once half of a batch is within tol, the other half goes on without it.
+    """
+    while True:
+        plan = _absorbed(cost.exponent, f, g, b)
+        stop = min(done + ABSORB, most)
+        for start in range(done, stop, LOOK):
+            omega = RELAXATION if start else 1.0
+            plan = _swept(plan, a, b, sweeps=min(LOOK, stop - start), omega=omega)
+            if wait and not bool((_row_error(plan, a, b) > tol).any()):
+                return plan
+        done, (f, g) = stop, plan.potentials()
+        if done == most:
+            break
+        if wait and a.dim() == 2:
+            rest = _row_error(plan, a, b) > tol  # (B,)
+            if 2 * int(rest.sum()) <= len(rest):
+                late = _relaxed(
+                    cost.select(rest),
+                    f[rest],
+                    g[rest],
+                    a[rest],
+                    b[rest],
+                    done=done,
+                    most=most,
+                    tol=tol,
+                    wait=wait,
+                )
+                pairs = zip(plan, late, strict=True)
+                return Plan(*(whole.index_put((rest,), part) for whole, part in pairs))
+    if wait:
+        _warn(float(_row_error(plan, a, b).max()), tol, most)
+    return plan
 
 
 def _cooled(exponent: Exponent, a: Tensor, b: Tensor, *, wait: bool) -> tuple[Tensor, Tensor]:

@@ -174,9 +174,10 @@ def test_no_drawn_case_gives_anything_but_finite_numbers(name, pair, data):
     """Thirteen divergences, 100 cases each: sizes, scales, duplicates, constants, weights."""
     x, y = pair
     a, b = (data.draw(weights(len(side)) | st.none()) for side in pair)
+    early = {"max_iter": 60} if name.startswith("sinkhorn") else {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Sinkhorn may stop early, and says so
-        assert_finite(*value_and_gradients(name, x, y, a=a, b=b))
+        warnings.simplefilter("ignore")  # Sinkhorn stops early, and says so
+        assert_finite(*value_and_gradients(name, x, y, a=a, b=b, **early))
 
 
 @pytest.mark.parametrize("name", ["sinkhorn", "sinkhorn-p1"])
