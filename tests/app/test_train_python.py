@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.app.conftest import QUICK
 
 import fairrep
 from fairrep.app.train import train
 from fairrep.errors import ConfigError, DataError, FairrepError, RunError
+from tests.app.conftest import QUICK
 
 GERMAN = ("data=german", "penalty=mmd", "batch_size=128", "epochs=2", "twin=false", *QUICK)
 
