@@ -12,6 +12,7 @@ from fairrep.data import PreparedData, prepare_data
 from fairrep.encoders import Encoder, MultitaskHeads, build_encoder
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import ConfigError
+from fairrep.evaluation import HEADS
 from fairrep.penalties import GroupPenalty, Notion
 from fairrep.seeds import derive_seed
 from fairrep.training import (
@@ -28,6 +29,20 @@ def build_data(config: DictConfig) -> PreparedData:
     options = plain(config.data)
     tasks = options.pop("tasks")
     return prepare_data(**options, **tasks, split_seed=config.split_seed)
+
+
+def build_heads(config: DictConfig) -> list[str]:
+    """Names of the fresh heads; the headline is one of them, or the joint heads."""
+    heads = list(plain(config.evaluation.heads))
+    for name in heads:
+        if name not in HEADS:
+            raise ConfigError(f"evaluation.heads must be among {', '.join(HEADS)}, got '{name}'.")
+    if config.evaluation.headline not in heads:
+        raise ConfigError(
+            f"evaluation.headline must be one of evaluation.heads ({', '.join(heads)}), "
+            f"got '{config.evaluation.headline}'."
+        )
+    return heads
 
 
 def build_settings(config: DictConfig) -> FitSettings:
@@ -112,7 +127,7 @@ def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, Mu
 
 
 def _task_weights(config: DictConfig, data: PreparedData) -> dict[str, float]:
-    weights = plain(config.task_weights)
+    weights = plain(config.task_weights) or {}
     names = {task.name for task in data.seen}
     for task, weight in weights.items():
         if task not in names:

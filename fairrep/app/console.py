@@ -39,7 +39,11 @@ def is_first_process() -> bool:
 
 
 def _remove_if_empty(folder: Path | None) -> None:
-    if folder is not None and is_first_process():
-        with suppress(OSError):  # not empty, or never made
-            folder.rmdir()
-            folder.parent.rmdir()
+    """Remove the folder and the parents that were made for it, as far as they are empty."""
+    if folder is None or not is_first_process():
+        return
+    with suppress(OSError):  # not empty, or never made
+        for path in (folder, *folder.parents):
+            if path == Path.cwd():
+                break
+            path.rmdir()

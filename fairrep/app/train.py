@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from fairrep.app.build import build_data, build_module, build_settings
+from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import compose_config, plain, resumed
 from fairrep.app.console import INTERRUPTED, is_first_process, user_errors
 from fairrep.app.results import PartResult, part_metrics, write_results
@@ -68,6 +68,7 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     parts = _parts(config, folder)
     modules = [build_module(config, data, twin=part.twin) for part in parts]
     settings = build_settings(config)
+    build_heads(config)
     if first:
         tables.print_data(describe(data))
         for part in parts:
@@ -139,8 +140,7 @@ def _evaluate(
     fitted: FitResult,
 ) -> PartResult:
     z = represent(module.encoder, module.heads, data)
-    heads = plain(config.evaluation.heads)
-    evaluation = evaluate_representation(z, data, heads=heads, seed=config.seed)
+    evaluation = evaluate_representation(z, data, heads=build_heads(config), seed=config.seed)
     metrics = part_metrics(config, data, fitted, evaluation, twin=part.twin)
     return PartResult(metrics, z, evaluation)
 

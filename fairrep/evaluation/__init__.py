@@ -1,6 +1,7 @@
 """Evaluation: metrics with intervals, fresh heads on frozen representations, leakage."""
 
 from fairrep.evaluation.bootstrap import gap_interval, ks_interval
+from fairrep.evaluation.heads import HEADS
 from fairrep.evaluation.leakage import leakage
 from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.representation import (
@@ -12,6 +13,7 @@ from fairrep.evaluation.representation import (
 )
 
 __all__ = [
+    "HEADS",
     "Evaluation",
     "Representation",
     "evaluate_representation",

@@ -114,7 +114,7 @@ def _dependence(
     ell = gram_s(attribute.points, w).to(w.dtype) * hollow  # (*B, n, n)
     if estimator == "biased":
         return torch.where(rows.some, _v_statistic(k, ell, w), 0)
-    enough = rows.present > 3
+    enough = rows.size > 3
     return torch.where(enough, _u_statistic(k, ell, w, enough), 0)
 
 

@@ -21,12 +21,12 @@ class WeightedRows(NamedTuple):
 
     points: Float[Tensor, "*B n d"]  # absent rows lie at the mean of the others
     weights: Float[Tensor, "*B n"]
-    present: Float[Tensor, "*B"]  # rows present
+    size: Float[Tensor, "*B"]  # rows present
 
     @property
     def some(self) -> Bool[Tensor, "*B"]:
         """Where there is at least one row."""
-        return self.present > 0
+        return self.size > 0
 
 
 class TwoSamples(NamedTuple):
@@ -36,13 +36,13 @@ class TwoSamples(NamedTuple):
     y: Float[Tensor, "*B m d"]
     a: Float[Tensor, "*B n"]
     b: Float[Tensor, "*B m"]
-    count_x: Float[Tensor, "*B"]
-    count_y: Float[Tensor, "*B"]
+    size_x: Float[Tensor, "*B"]
+    size_y: Float[Tensor, "*B"]
 
     @property
     def both(self) -> Bool[Tensor, "*B"]:
         """Where neither side is empty."""
-        return (self.count_x > 0) & (self.count_y > 0)
+        return (self.size_x > 0) & (self.size_y > 0)
 
 
 def weighted_rows(
@@ -97,8 +97,8 @@ def two_samples(
     batch = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     points = [rows.points.to(dtype).expand(*batch, -1, -1) for rows in (left, right)]
     weights = [rows.weights.to(dtype).expand(*batch, -1) for rows in (left, right)]
-    counts = [rows.present.to(dtype).expand(batch) for rows in (left, right)]
-    return TwoSamples(*points, *weights, *counts)
+    sizes = [rows.size.to(dtype).expand(batch) for rows in (left, right)]
+    return TwoSamples(*points, *weights, *sizes)
 
 
 def require_positive(value: float, *, name: str) -> None:
@@ -117,7 +117,7 @@ def require_choice(value: object, choices: tuple[object, ...], *, name: str) -> 
 
 
 def require_count(value: int, *, name: str) -> None:
-    """Raise unless a setting counts at least one thing."""
+    """Raise unless a setting sizes at least one thing."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be an integer >= 1, got {value!r}. Raise it to 1 or more.")
 

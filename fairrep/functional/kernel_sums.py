@@ -14,7 +14,7 @@ from fairrep.functional.kernels import (
     squared_distances,
 )
 
-BLOCK_ENTRIES = 1 << 18  # kernel entries formed at a time
+BLOCK_ENTRIES = 1 << 19  # kernel entries formed at a time
 
 Sum = tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"]]
 CrossSum = tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"], Float[Tensor, "*B m d"]]
@@ -42,37 +42,46 @@ def self_sum(kernel: RadialKernel, x: Float[Tensor, "*B n d"], a: Float[Tensor, 
     """sum_ij a_i a_j k(x_i, x_j) and its gradient: every pair of blocks is visited once."""
     n = x.shape[-2]
     step = max(64, _block_rows(n, a.shape[:-1].numel()))
+    if n <= step:
+        own, own_x, _ = _block(kernel, x, x, a, a, diagonal=True)
+        return own, 2 * own_x
     value, grads = torch.zeros_like(a[..., :0]).sum(-1), torch.zeros_like(x)
     for start in range(0, n, step):
         rows, rest = slice(start, start + step), slice(start + step, n)
-        own, own_x, _ = _block(
-            kernel, x[..., rows, :], x[..., rows, :], a[..., rows], a[..., rows], diagonal=False
-        )
+        own, own_x = self_sum(kernel, x[..., rows, :], a[..., rows])
         other, other_x, other_rest = cross_sum(
             kernel, x[..., rows, :], x[..., rest, :], a[..., rows], a[..., rest]
         )
         value = value + own + 2 * other
         grads = grads + torch.cat(
-            [torch.zeros_like(x[..., :start, :]), 2 * (own_x + other_x), 2 * other_rest], -2
+            [torch.zeros_like(x[..., :start, :]), own_x + 2 * other_x, 2 * other_rest], -2
         )
     return value, grads
 
 
 def _block(
-    kernel: RadialKernel, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *, diagonal: bool = True
+    kernel: RadialKernel, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *, diagonal: bool = False
 ) -> CrossSum:
     """One block: distances once, one exponential, and two matrix products for the gradients."""
     distances = resolved_squared_distances if kernel.name == "energy" else squared_distances
     r2 = distances(x, y)  # (*B, n, m)
-    if not diagonal:  # a point's distance to itself, where rounding must not enter
+    if diagonal:  # a point's distance to itself, where rounding must not enter
         r2 = r2 * (1 - torch.eye(r2.shape[-1], dtype=r2.dtype, device=r2.device))
-    k, slope = kernel.value_and_slope(r2)  # (*B, n, m) twice
+    k, slope, offset = kernel.value_and_slope(r2)  # (*B, n, m) twice
     value = (a * (k @ b[..., None])[..., 0]).sum(-1)
-    pull_x = slope @ torch.cat([b[..., None] * y, b[..., None]], -1)  # (*B, n, d + 1)
-    pull_y = slope.mT @ torch.cat([a[..., None] * x, a[..., None]], -1)  # (*B, m, d + 1)
-    grad_x = 2 * a[..., None] * (x * pull_x[..., -1:] - pull_x[..., :-1])
-    grad_y = 2 * b[..., None] * (y * pull_y[..., -1:] - pull_y[..., :-1])
-    return value, grad_x, grad_y
+    grad_x = _gradient(slope, offset, x, y, a, b)
+    if diagonal:
+        return value, grad_x, torch.zeros_like(x)
+    return value, grad_x, _gradient(slope.mT, offset, y, x, b, a)
+
+
+def _gradient(
+    slope: Tensor, offset: float, x: Tensor, y: Tensor, a: Tensor, b: Tensor
+) -> Float[Tensor, "*B n d"]:
+    """2 a_i sum_j (slope_ij + offset) b_j (x_i - y_j)."""
+    weighted = b[..., None] * torch.cat([y, torch.ones_like(y[..., :1])], -1)  # (*B, m, d + 1)
+    pull = slope @ weighted + offset * weighted.sum(-2, keepdim=True)  # (*B, n, d + 1)
+    return 2 * a[..., None] * (x * pull[..., -1:] - pull[..., :-1])
 
 
 def _block_rows(columns: int, problems: int) -> int:

@@ -139,7 +139,7 @@ def _value_and_gradient(
     enough = s.both
     scale_x = scale_y = torch.ones_like(xx)
     if estimator == "unbiased":
-        enough = (s.count_x > 1) & (s.count_y > 1)
+        enough = (s.size_x > 1) & (s.size_y > 1)
         scale_x, scale_y = _unbiased_scale(a, enough), _unbiased_scale(b, enough)
     value = torch.where(enough, scale_x * xx + scale_y * yy - 2 * xy, 0)
     keep = enough[..., None, None]

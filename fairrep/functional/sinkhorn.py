@@ -1,5 +1,7 @@
 """Sinkhorn divergence: entropic optimal transport, debiased."""
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,9 +13,9 @@ from fairrep.functional.inputs import (
     require_positive,
     two_samples,
 )
-from fairrep.functional.kernels import pairwise_distances, pooled_mean, squared_distances
 from fairrep.functional.known_gradient import with_known_gradient
-from fairrep.functional.sinkhorn_loop import cross_potentials, self_potential
+from fairrep.functional.sinkhorn_cost import Cost, SquaredCost, euclidean_cost, own_euclidean_cost
+from fairrep.functional.sinkhorn_loop import Plan, cross_plan, self_plan
 
 CHUNK_ENTRIES = 1 << 18  # cost entries of the problems solved side by side
 
@@ -26,8 +28,8 @@ def sinkhorn_divergence(
     p: int = 2,
     a: Float[Tensor, "*B n"] | None = None,
     b: Float[Tensor, "*B m"] | None = None,
-    max_iter: int = 200,
-    tol: float = 1e-3,
+    max_iter: int | None = None,
+    tol: float = 3e-3,
 ) -> Float[Tensor, "*B"]:
     r"""Debiased entropic optimal transport between two weighted samples.
 
@@ -65,61 +67,76 @@ def sinkhorn_divergence(
     require_positive(blur, name="blur")
     require_positive(tol, name="tol")
     require_choice(p, (1, 2), name="p")
-    require_count(max_iter, name="max_iter")
+    if max_iter is not None:
+        require_count(max_iter, name="max_iter")
     s = two_samples(x, y, a, b)
     with torch.no_grad():
-        value, grad_x, grad_y = _value_and_gradient(s, blur, p, max_iter, tol, wait=_may_wait())
+        value, grad_x, grad_y = _value_and_gradient(s, blur, p, max_iter, tol)
     return with_known_gradient(value, s.x, s.y, grad_x, grad_y)
 
 
 def _value_and_gradient(
-    s: TwoSamples, blur: float, p: int, max_iter: int, tol: float, *, wait: bool
+    s: TwoSamples, blur: float, p: int, max_iter: int | None, tol: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Everything in units where the target temperature is 1."""
-    if 0 in (s.x.shape[-2], s.y.shape[-2]):
-        return torch.zeros_like(s.count_x), torch.zeros_like(s.x), torch.zeros_like(s.y)
-    centre = pooled_mean(s.x, s.y)
-    x, y = (s.x - centre) / blur, (s.y - centre) / blur
-    xy, xx, yy = _cost(x, y, p), _cost(x, x, p), _cost(y, y, p)
-    f, g = cross_potentials(xy, s.a, s.b, max_iter=max_iter, tol=tol, wait=wait)
-    f_x, g_y = self_potential(xx, s.a), self_potential(yy, s.b)
-    f_new, pull_x = _last_step(xy, g, s.b, x, y, p)
-    g_new, pull_y = _last_step(xy.mT, f, s.a, y, x, p)
-    fx_new, own_x = _last_step(xx, f_x, s.a, x, x, p)
-    gy_new, own_y = _last_step(yy, g_y, s.b, y, y, p)
-    value = _dot(s.a, 0.5 * (f + f_new) - 0.5 * (f_x + fx_new))
-    value = value + _dot(s.b, 0.5 * (g + g_new) - 0.5 * (g_y + gy_new))
-    units = blur**p
+    """Value and gradients; small problems are solved side by side, large ones in turn."""
+    n, m = s.x.shape[-2], s.y.shape[-2]
+    problems = s.size_x.numel()
+    if 0 in (n, m, problems):
+        return torch.zeros_like(s.size_x), torch.zeros_like(s.x), torch.zeros_like(s.y)
+    solve = functools.partial(_solve, blur=blur, p=p, max_iter=max_iter, tol=tol, wait=_may_wait())
+    step = max(1, CHUNK_ENTRIES // (n * m))
+    if s.size_x.dim() == 0:
+        return solve(s)
+    flat = [part.reshape(problems, *part.shape[s.size_x.dim() :]) for part in s]
+    if step == 1:  # matrix-vector products beat batches of one
+        singles = zip(*(part.unbind() for part in flat), strict=True)
+        solved = [solve(TwoSamples(*single)) for single in singles]
+        joined = [torch.stack(part) for part in zip(*solved, strict=True)]
+    else:
+        groups = zip(*(part.split(step) for part in flat), strict=True)
+        solved = [solve(TwoSamples(*group)) for group in groups]
+        joined = [torch.cat(part) for part in zip(*solved, strict=True)]
+    value, grad_x, grad_y = (part.reshape(*s.size_x.shape, *part.shape[1:]) for part in joined)
+    return value, grad_x, grad_y
+
+
+def _solve(
+    s: TwoSamples, *, blur: float, p: int, max_iter: int | None, tol: float, wait: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Everything in units of blur, where the target temperature is 1."""
+    a, b = s.a[..., None], s.b[..., None]  # (*B, n, 1) and (*B, m, 1)
+    mean_x, mean_y = (a * s.x).sum(-2, keepdim=True), (b * s.y).sum(-2, keepdim=True)
+    xy: Cost
+    xx: Cost
+    yy: Cost
+    if p == 2:  # a translation adds half its squared length, whatever the samples
+        x, y, shift = (s.x - mean_x) / blur, (s.y - mean_y) / blur, (mean_x - mean_y) / blur
+        xy, xx, yy = SquaredCost(x, y), SquaredCost(x, x), SquaredCost(y, y)
+        f, g = -x.square().sum(-1) / 2, -y.square().sum(-1) / 2
+        value = shift.square().sum((-2, -1)) / 2
+    else:
+        x, y, shift = (s.x - mean_x) / blur, (s.y - mean_x) / blur, torch.zeros_like(mean_x)
+        xy, value = euclidean_cost(x, y, s.a, s.b)
+        xx, yy = (own_euclidean_cost(z) for z in (x, y))
+        f, g = torch.zeros_like(s.a), torch.zeros_like(s.b)
+    plan = cross_plan(xy, s.a, s.b, max_iter=max_iter, tol=tol, wait=wait)
+    own_x = self_plan(xx.exponent, f, s.a, tol=tol)
+    own_y = self_plan(yy.exponent, g, s.b, tol=tol)
+    value = value + _dual(plan, s.a, s.b)
+    value = value - _dual(own_x, s.a, s.a) / 2 - _dual(own_y, s.b, s.b) / 2
+    pull_x = xy.pull(plan.kernel, s.b * plan.v) - xx.pull(own_x.kernel, s.a * own_x.v)
+    pull_y = xy.transposed().pull(plan.kernel.mT, s.a * plan.u)
+    pull_y = pull_y - yy.pull(own_y.kernel, s.b * own_y.v)
     both = s.both[..., None, None]
-    grad_x = torch.where(both, s.a[..., None] * (pull_x - own_x), 0) * (units / blur)
-    grad_y = torch.where(both, s.b[..., None] * (pull_y - own_y), 0) * (units / blur)
-    return torch.where(s.both, value * units, 0), grad_x, grad_y
+    grad_x = torch.where(both, a * (pull_x + shift), 0) * blur ** (p - 1)
+    grad_y = torch.where(both, b * (pull_y - shift), 0) * blur ** (p - 1)
+    return torch.where(s.both, value, 0) * blur**p, grad_x, grad_y
 
 
-def _last_step(
-    cost: Float[Tensor, "*B n m"], g: Tensor, b: Tensor, x: Tensor, y: Tensor, p: int
-) -> tuple[Float[Tensor, "*B n"], Float[Tensor, "*B n d"]]:
-    """One exact update f = -log sum_j b_j exp(g_j - C_ij), and the gradient of each f_i in x_i.
-
-    The gradient averages that of the cost over the row of the plan, whose mass is exactly 1.
-    """
-    logits = g[..., None, :] + b.log()[..., None, :] - cost  # (*B, n, m)
-    f = -logits.logsumexp(-1)
-    plan = (logits + f[..., None]).exp()
-    if p == 2:
-        return f, x - plan @ y
-    distance = torch.where(cost > 0, cost, torch.inf)
-    pull = plan / distance
-    return f, pull.sum(-1, keepdim=True) * x - pull @ y
-
-
-def _dot(weights: Tensor, potential: Tensor) -> Tensor:
-    """Weighted sum in which absent rows count nothing, whatever their potential."""
-    return torch.where(weights > 0, weights * potential, 0).sum(-1)
-
-
-def _cost(x: Tensor, y: Tensor, p: int) -> Tensor:
-    return squared_distances(x, y) / 2 if p == 2 else pairwise_distances(x, y)
+def _dual(plan: Plan, a: Tensor, b: Tensor) -> Float[Tensor, "*B"]:
+    """The dual objective, halfway between the last two updates of f: its error is of order two."""
+    f, g = plan.potentials()
+    return (a * (f - plan.mass.clamp(min=1e-30).log() / 2)).sum(-1) + (b * g).sum(-1)
 
 
 def _may_wait() -> bool:

@@ -72,6 +72,8 @@ def _print_columns(data: dict[str, Any], console: Console) -> None:
             if columns:
                 listed = ", ".join(f"{name} {count:,}" for name, count in columns.items())
                 console.print(f"  {split} rows, {TREATED[what]}: {listed}", highlight=False)
+    if data["left_out"]:
+        console.print(f"  rows left out, without a label for any task: {data['left_out']:,}")
     for split, count in data["unknown_group"].items():
         if count:
             console.print(f"  {split} rows of a group unseen in training: {count:,}")

@@ -1,11 +1,15 @@
 """Every divergence on every input that a training run can produce."""
 
 import functools
+import warnings
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fairrep import functional as F
+from tests.strategies import weights, wild_pairs
 
 TWO_SAMPLE = {
     "mean": F.mean_difference2,
@@ -82,10 +86,10 @@ def test_equal_weights_are_no_weights_whatever_their_scale(name):
 @pytest.mark.parametrize("side", ["x", "y", "both"])
 def test_an_empty_side_gives_exactly_zero_with_zero_gradient(name, side):
     x, y = cloud(5, 3), cloud(4, 3, seed=1)
-    weights = {
+    given_weights = {
         key: torch.zeros(n) for key, n, s in (("a", 5, "x"), ("b", 4, "y")) if side in (s, "both")
     }
-    for result in value_and_gradients(name, x, y, **weights):
+    for result in value_and_gradients(name, x, y, **given_weights):
         assert (result == 0).all()
     x, y = x[: 0 if side != "y" else 5], y[: 0 if side != "x" else 4]
     for result in value_and_gradients(name, x, y):
@@ -98,8 +102,10 @@ def test_identical_clouds_have_zero_gradient_and_zero_biased_value(name):
     value, grad_x, grad_y = value_and_gradients(name, x, x)
     assert_finite(value, grad_x, grad_y)
     if name in EXACT_ZERO_ON_EQUALS:
-        assert abs(value) < 1e-5
-        assert max(grad_x.abs().max(), grad_y.abs().max()) < 1e-5
+        # Sinkhorn: a plan within tol = 3e-3 of its marginals moves no mass further than 6
+        slack = 3e-3 if name.startswith("sinkhorn") else 2e-6
+        assert abs(value) < slack
+        assert max(grad_x.norm(dim=-1).sum(), grad_y.norm(dim=-1).sum()) < 6 * slack
 
 
 @every_divergence
@@ -158,4 +164,43 @@ def test_vmap_is_a_loop_and_grad_commutes_with_it(name):
     outer = torch.func.grad(lambda x: vmap(TWO_SAMPLE[name])(x, y).sum())(x)
     tolerance = 5e-3 if name.startswith("sinkhorn") else 1e-9
     for ours, theirs in ((mapped, values), (inner, grads), (outer, grads)):
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@every_divergence
+@settings(max_examples=100, deadline=None)
+@given(pair=wild_pairs(), data=st.data())
+def test_no_drawn_case_gives_anything_but_finite_numbers(name, pair, data):
+    """Thirteen divergences, 100 cases each: sizes, scales, duplicates, constants, weights."""
+    x, y = pair
+    a, b = (data.draw(weights(len(side)) | st.none()) for side in pair)
+    early = {"max_iter": 60} if name.startswith("sinkhorn") else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Sinkhorn stops early, and says so
+        assert_finite(*value_and_gradients(name, x, y, a=a, b=b, **early))
+
+
+@pytest.mark.parametrize("name", ["sinkhorn", "sinkhorn-p1"])
+@pytest.mark.parametrize("blur", [1e-12, 1e-3, 1e3, 1e12])
+def test_blurs_far_from_the_spacing_of_the_points_give_finite_numbers(name, blur):
+    x, y = cloud(9, 3).requires_grad_(), (cloud(7, 3, seed=1) + 1).requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = TWO_SAMPLE[name](x, y, blur=blur)
+    assert_finite(value, *torch.autograd.grad(value, (x, y)))
+
+
+@pytest.mark.slow
+@every_divergence
+def test_it_compiles_into_one_graph_that_gives_the_same_value_and_gradient(name):
+    x, y = cloud(8, 3), cloud(6, 3, seed=1) + 0.5
+    if name in ("sliced", "rff"):
+        pytest.skip("a generator inside the compiled call")
+    expected = value_and_gradients(name, x, y)
+    compiled = torch.compile(TWO_SAMPLE[name], fullgraph=True, backend="aot_eager")
+    x, y = x.requires_grad_(), y.requires_grad_()
+    value = compiled(x, y)
+    tolerance = 5e-3 if name.startswith("sinkhorn") else 1e-5
+    torch.testing.assert_close(value, expected[0], rtol=tolerance, atol=tolerance)
+    for ours, theirs in zip(torch.autograd.grad(value, (x, y)), expected[1:], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)

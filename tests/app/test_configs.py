@@ -1,0 +1,79 @@
+"""The configs: every leaf says what it is, every choice composes and builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra.errors import ConfigCompositionException
+
+from fairrep.app.build import build_data, build_module, build_settings
+from fairrep.app.configs import compose_config, config_dir
+from tests.app.conftest import ROOT
+
+CONF = ROOT / "conf"
+FILES = sorted(CONF.rglob("*.yaml"))
+CHOICES = [
+    f"{file.parent.name}={file.stem}"
+    for file in FILES
+    if file.parent != CONF and not file.stem.startswith("_")
+]
+
+
+@pytest.fixture(scope="module")
+def german():
+    return build_data(compose_config("train", ["data=german"]))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONF)))
+def test_every_leaf_has_a_comment(file: Path):
+    lines = file.read_text().splitlines()
+    body = [i for i, line in enumerate(lines) if line.strip() and not line.strip().startswith("#")]
+    for i in body:
+        line = lines[i]
+        is_leaf = ":" in line and not line.rstrip().endswith(":") and "- " not in line
+        if is_leaf and not line.startswith("defaults:") and "experiment" not in str(file):
+            commented = "#" in line or lines[i - 1].strip().startswith("#")
+            assert commented, f"{file.name}: {line}"
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_composes(choice):
+    assert compose_config("train", [choice]).seed == 0
+
+
+@pytest.mark.parametrize(
+    "choice", [c for c in CHOICES if c.split("=")[0] not in ("data", "experiment", "logger")]
+)
+def test_every_choice_builds(choice, german):
+    config = compose_config("train", ["data=german", choice])
+    module = build_module(config, german, twin=False)
+    assert (module.penalty is None) == (config.penalty.name == "none")
+    assert build_settings(config).batch_size == config.batch_size
+
+
+def test_the_twin_starts_from_the_same_weights(german):
+    config = compose_config("train", ["data=german", "encoder.dropout=0.1"])
+    trained, twin = (build_module(config, german, twin=t) for t in (False, True))
+    assert twin.penalty is None
+    for (name, one), (_, other) in zip(
+        trained.state_dict().items(), twin.state_dict().items(), strict=True
+    ):
+        assert one.equal(other), name
+
+
+def test_seed_moves_the_initialisation(german):
+    first, second = (
+        build_module(compose_config("train", ["data=german", f"seed={s}"]), german, twin=True)
+        for s in (0, 1)
+    )
+    assert not first.encoder.trunk.layers[0].weight.equal(second.encoder.trunk.layers[0].weight)
+
+
+def test_unknown_keys_are_refused():
+    with pytest.raises(ConfigCompositionException, match="wieght"):
+        compose_config("train", ["penalty.wieght=1"])
+
+
+def test_configs_are_found_beside_the_package():
+    assert config_dir() == CONF
