@@ -16,6 +16,16 @@ EMBEDDED = Path(__file__).parent / "files"
 COMPRESSED = ("", ".xz", ".gz", ".bz2", ".zip")
 
 
+def locate_all(
+    dataset: str, files: Sequence[PublishedFile], path: str | None, *, offline: bool
+) -> list[Path]:
+    """Find all files of a data set; see :func:`locate`."""
+    if path is not None and len(files) > 1 and not Path(path).is_dir():
+        names = ", ".join(file.name for file in files)
+        raise DataError(f"data.path must be the folder that holds {names}, but is '{path}'.")
+    return [locate(dataset, file, path, offline=offline) for file in files]
+
+
 def locate(dataset: str, file: PublishedFile, path: str | None, *, offline: bool) -> Path:
     """Find a data set's file, downloading it where that is the last resort.
 

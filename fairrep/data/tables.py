@@ -1,4 +1,4 @@
-"""A user's CSV or parquet into a data frame, with one clear line and row number when it fails."""
+"""Files into data frames, with one clear line (and the row number) when they fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import csv
 import gzip
 import lzma
 import warnings
+import zipfile
+import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +41,32 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"'{file}' has a header but no rows; at least one row per split is needed.")
     return frame
+
+
+def read_published(file: Path, *, columns: Sequence[str], header: bool, **options: Any) -> Any:
+    """Read a publisher's table.
+
+    Args:
+        file: the file, plain or compressed.
+        columns: with a header line, the columns that must be there; without, the names of all.
+        header: whether the first line names the columns.
+        **options: further ones of ``pandas.read_csv``.
+
+    Raises:
+        DataError: not a table, or one with other columns.
+    """
+    try:
+        frame = pd.read_csv(existing_file(file), header=0 if header else None, **options)
+    except (ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as bad:
+        raise DataError(f"'{file}' is not the publisher's: {' '.join(str(bad).split())}") from bad
+    if header and (lacking := [name for name in columns if name not in frame.columns]):
+        raise DataError(f"'{file}' is not the publisher's: it lacks {', '.join(lacking[:5])}.")
+    if not header and frame.shape[1] != len(columns):
+        raise DataError(
+            f"'{file}' is not the publisher's: {len(columns)} columns are expected, "
+            f"it has {frame.shape[1]}."
+        )
+    return frame if header else frame.set_axis(list(columns), axis=1)
 
 
 def _read_csv(file: Path) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult"
 
@@ -108,7 +109,7 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find ``adult.data`` and ``adult.test``: embedded, or in the folder ``path``."""
-    train, test = (locate(SPEC.name, file, path, offline=offline) for file in SPEC.files)
+    train, test = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((train, test), lambda: read(train, test))
 
 
@@ -117,9 +118,9 @@ def read(train: Path, test: Path) -> RawData:
 
     The test file's first line is a comment, and its labels end in a dot.
     """
-    options: Any = {"names": COLUMNS, "skipinitialspace": True, "na_values": "?", "header": None}
-    first = pd.read_csv(train, **options)
-    second = pd.read_csv(test, skiprows=1, **options)
+    options: Any = {"columns": COLUMNS, "header": False, "skipinitialspace": True, "na_values": "?"}
+    first = read_published(train, **options)
+    second = read_published(test, skiprows=1, **options)
     frame = pd.concat([first, second], ignore_index=True)
     frame["income"] = frame["income"].str.rstrip(".")
     return RawData(SPEC, frame, test_rows=np.arange(len(frame)) >= len(first))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from fairrep.data.datasets.communities_columns import COLUMNS, POLICE_SURVEY
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 PLACE = ("state", "county", "community", "communityname", "fold")
 RACE_SHARES = ("racepctblack", "racePctWhite", "racePctAsian", "racePctHisp")
@@ -61,10 +60,10 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find ``communities.data``; there is no official test set."""
-    file = locate(SPEC.name, SPEC.files[0], path, offline=offline)
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((file,), lambda: read(file))
 
 
 def read(file: Path) -> RawData:
     """Read the header-less table; "?" is a missing value."""
-    return RawData(SPEC, pd.read_csv(file, header=None, names=COLUMNS, na_values="?"))
+    return RawData(SPEC, read_published(file, columns=COLUMNS, header=False, na_values="?"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 RACES = {"African-American": "African-American", "Caucasian": "Caucasian", "Hispanic": "Hispanic"}
 SCORES = ("decile_score", "decile_score.1", "score_text", "v_decile_score", "v_score_text")
@@ -72,7 +71,7 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool, all_rows: bool | None = None) -> Source:
     """Find the CSV; ``all_rows`` keeps the rows that ProPublica's own analysis leaves out."""
-    file = locate(SPEC.name, SPEC.files[0], path, offline=offline)
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((file,), lambda: read(file, all_rows=bool(all_rows)))
 
 
@@ -82,7 +81,7 @@ def read(file: Path, *, all_rows: bool) -> RawData:
     They leave out people without a charge within 30 days of the screening, without a
     recidivism record or a score, and ordinary traffic offences.
     """
-    frame = pd.read_csv(file)
+    frame = read_published(file, columns=(*SPEC.features, *OUTCOME, *SCORES), header=True)
     if all_rows:
         return RawData(SPEC, frame)
     usual = (

@@ -9,7 +9,8 @@ import pandas as pd
 
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 DRUGS = (
     *("alcohol", "amphet", "amyl", "benzos", "caff", "cannabis", "choc", "coke", "crack"),
@@ -77,14 +78,14 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find ``drug_consumption.data``; there is no official test set."""
-    file = locate(SPEC.name, SPEC.files[0], path, offline=offline)
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((file,), lambda: read(file))
 
 
 def read(file: Path) -> RawData:
     """Read the table; the publisher serves it with and without a header line."""
     columns = ["id", *FEATURES, *DRUGS]
-    frame = pd.read_csv(file, header=None, names=columns, dtype=str)
+    frame = read_published(file, columns=columns, header=False, dtype=str)
     if frame["id"].iloc[0] == "id":
         frame = frame.iloc[1:].reset_index(drop=True)
     return RawData(SPEC, frame.astype(dict.fromkeys(FEATURES, float)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
 
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 COLUMNS = (
     "checking",
@@ -75,5 +76,10 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find ``german.data``: embedded, or at ``path``; there is no official test."""
-    (file,) = (locate(SPEC.name, file, path, offline=offline) for file in SPEC.files)
-    return Source((file,), lambda: RawData(SPEC, pd.read_csv(file, sep=" ", names=COLUMNS)))
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
+    return Source((file,), lambda: read(file))
+
+
+def read(file: Path) -> RawData:
+    """Read the header-less table of codes."""
+    return RawData(SPEC, read_published(file, columns=COLUMNS, header=False, sep=" "))

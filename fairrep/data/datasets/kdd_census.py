@@ -10,7 +10,8 @@ import pandas as pd
 
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 COLUMNS = (
     *("age", "class_of_worker", "industry_code", "occupation_code", "education", "wage_per_hour"),
@@ -110,13 +111,13 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find the publisher's train and test files."""
-    train, test = (locate(SPEC.name, file, path, offline=offline) for file in SPEC.files)
+    train, test = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((train, test), lambda: read(train, test))
 
 
 def read(train: Path, test: Path) -> RawData:
     """Read both header-less files; "?" is a missing value."""
-    options: Any = {"names": COLUMNS, "header": None, "skipinitialspace": True, "na_values": "?"}
-    first, second = (pd.read_csv(file, **options) for file in (train, test))
+    options: Any = {"columns": COLUMNS, "header": False, "skipinitialspace": True, "na_values": "?"}
+    first, second = (read_published(file, **options) for file in (train, test))
     frame = pd.concat([first, second], ignore_index=True)
     return RawData(SPEC, frame, test_rows=np.arange(len(frame)) >= len(first))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 SPEC = DatasetSpec(
     name="law_school",
@@ -51,10 +50,12 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find ``law_data.csv``; there is no official test set."""
-    file = locate(SPEC.name, SPEC.files[0], path, offline=offline)
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((file,), lambda: read(file))
 
 
 def read(file: Path) -> RawData:
     """Read the table, whose first column numbers the rows."""
-    return RawData(SPEC, pd.read_csv(file, index_col=0).reset_index(drop=True))
+    columns = (*SPEC.features, "ZFYA", "first_pf")
+    frame = read_published(file, columns=columns, header=True, index_col=0)
+    return RawData(SPEC, frame.reset_index(drop=True))

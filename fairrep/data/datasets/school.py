@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairrep.data.published import PublishedFile
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
-from fairrep.data.sources import locate
+from fairrep.data.sources import locate_all
 from fairrep.errors import DataError
 
 SCHOOLS = 139
@@ -73,7 +73,7 @@ SPEC = DatasetSpec(
 
 def source(path: str | None, *, offline: bool) -> Source:
     """Find ``school.mat``; there is no official test set."""
-    file = locate(SPEC.name, SPEC.files[0], path, offline=offline)
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
     return Source((file,), lambda: read(file))
 
 
