@@ -130,6 +130,7 @@ def test_law_school_rates_and_groups(publishers_file):
     assert rate(raw, "passed_bar") == pytest.approx(19_360 / 21_791)
 
 
+@pytest.mark.slow
 def test_kdd_census_rows_rates_and_partial_labels(publishers_file):
     raw = load("kdd_census", "kdd_census_train.csv.xz", publishers_file)
     assert int((~raw.test_rows).sum()) == 199_523

@@ -151,16 +151,17 @@ def source(
             raise ConfigError(unknown("folktables problem", task, FILTERS))
     found = find_files(path, states, year, offline=offline)
     files = tuple(file.path for file in found)
-    return Source(files, lambda: read(files, folktables or ()))
+    title = f"{SPEC.title}, {found[0].year or 'year unknown'}: {' '.join(f.state for f in found)}"
+    return Source(files, lambda: read(files, folktables or (), title=title))
 
 
-def read(files: Sequence[Path], folktables: Sequence[str]) -> RawData:
+def read(files: Sequence[Path], folktables: Sequence[str], *, title: str) -> RawData:
     """Stack the files' people; columns that a file lacks are named."""
     frame, lacking = read_people(files, columns=dict.fromkeys((*FEATURES, *OTHERS)))
     notes = (f"columns that the files lack: {', '.join(lacking)}",) if lacking else ()
     spec = replace(
         SPEC,
-        title=f"{SPEC.title}, {len(files)} file(s)",
+        title=title,
         features=tuple(name for name in FEATURES if name in frame.columns),
         tasks={
             name: _filtered(task, FILTERS[name]) if name in folktables else task
