@@ -12,7 +12,7 @@ from fairrep.app import data_tables
 from fairrep.app.console import user_errors
 from fairrep.data.check import Finding, check_table, column_types
 from fairrep.data.datasets.acs_files import find_files
-from fairrep.data.datasets.user_table import table_spec
+from fairrep.data.datasets.user_table import require_types, table_spec
 from fairrep.data.profile import profile
 from fairrep.data.registry import (
     DATASETS,
@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--sensitive", nargs="+", default=[], metavar="COLUMN")
     command.add_argument("--tasks", nargs="+", default=[], metavar="COLUMN")
     command.add_argument("--drop", nargs="+", default=[], metavar="COLUMN")
+    command.add_argument(
+        "--types", nargs="+", default={}, type=_type, action=_Pairs, metavar="COLUMN=TYPE"
+    )
     return parser
 
 
@@ -65,6 +68,20 @@ def _add(commands: Any, name: str, run: Any, about: str) -> argparse.ArgumentPar
     command = commands.add_parser(name, help=about, description=about)
     command.set_defaults(run=run)
     return command
+
+
+class _Pairs(argparse.Action):
+    """Collect (key, value) pairs as a dictionary."""
+
+    def __call__(self, _: Any, asked: Any, pairs: Any, option: Any = None) -> None:
+        setattr(asked, self.dest, dict(pairs))
+
+
+def _type(text: str) -> tuple[str, str]:
+    column, _, kind = text.rpartition("=")
+    if not column:
+        raise argparse.ArgumentTypeError(f"COLUMN=TYPE is needed, got '{text}'")
+    return column, kind
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -104,13 +121,14 @@ def _fetch(asked: argparse.Namespace) -> int:
 
 def _check(asked: argparse.Namespace) -> int:
     frame = read_table(asked.path)
-    unknown = {*asked.sensitive, *asked.tasks, *asked.drop} - set(frame.columns)
+    unknown = {*asked.sensitive, *asked.tasks, *asked.drop, *asked.types} - set(frame.columns)
     if unknown:
         raise FairrepError(
             f"'{asked.path}' has no column {', '.join(sorted(unknown))}; "
             f"its columns: {', '.join(map(str, frame.columns))}."
         )
-    spec = table_spec(frame, asked.path, types={}, positive={}, drop=asked.drop)
+    require_types(asked.types)
+    spec = table_spec(frame, asked.path, types=asked.types, positive={}, drop=asked.drop)
     config = _train_config(asked, asked.drop)
     findings = check_table(
         RawData(spec, frame), asked.sensitive, asked.tasks, min_rows=config.data.min_rows
@@ -147,6 +165,8 @@ def _train_config(asked: argparse.Namespace, drop: Sequence[str]) -> Any:
 def _overrides(asked: argparse.Namespace, drop: Sequence[str]) -> list[str]:
     lists = {"data.sensitive": asked.sensitive, "data.tasks.seen": asked.tasks, "data.drop": drop}
     chosen = [f"{key}={_hydra_list(names)}" for key, names in lists.items() if names]
+    types = [f"{_quoted(column)}:{kind}" for column, kind in asked.types.items()]
+    chosen += [f"data.types={{{','.join(types)}}}"] if types else []
     return ["data=csv", f"data.path={_quoted(asked.path)}", *chosen]
 
 

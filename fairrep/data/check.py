@@ -60,7 +60,7 @@ def check_table(
     """
     used = {*sensitive, *tasks}
     features = [name for name in raw.spec.features if name not in used]
-    findings = [finding for name in features for finding in _feature(raw.frame[name])]
+    findings = [finding for name in features for finding in _feature(raw, name)]
     if sensitive:
         findings += _sensitive(raw, sensitive, features, min_rows)
     for task in tasks:
@@ -68,9 +68,9 @@ def check_table(
     return findings
 
 
-def _feature(column: pd.Series) -> Iterator[Finding]:
-    name, distinct = str(column.name), column.nunique()
-    if mixed := mixed_values(column):
+def _feature(raw: RawData, name: str) -> Iterator[Finding]:
+    column, distinct = raw.frame[name], raw.frame[name].nunique()
+    if name not in raw.spec.kinds and (mixed := mixed_values(column)):
         yield Finding(True, mixed)
     elif is_number(column):
         try:

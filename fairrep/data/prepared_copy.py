@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -50,7 +51,7 @@ def save_copy(data: PreparedData, path: Path) -> None:
         "schema": data.schema.to_json(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part_file = path.with_suffix(f".{id(data):x}.part")
+    part_file = path.with_suffix(f".{os.getpid()}.part")
     save_file(tensors, part_file, metadata={"data": json.dumps(described)})
     part_file.replace(path)
     copies = sorted(path.parent.glob(f"{data.spec.name}-*.safetensors"), key=_age)

@@ -113,6 +113,18 @@ def test_check_ends_with_the_command_that_trains(capsys, tmp_path):
     ]
 
 
+def test_check_takes_stated_types_and_hands_them_on(capsys, tmp_path):
+    table = people().astype({"age": object})
+    table.loc[3, "age"] = "old"
+    path = write_csv(tmp_path, table)
+    columns = ("--sensitive", "sex", "--tasks", "hired")
+    assert run("check", path, *columns) == 1
+    assert "row 4 holds 'old'" in capsys.readouterr().out
+    assert run("check", path, *columns, "--types", "age=categorical") == 0
+    assert "data.types={age:categorical}" in capsys.readouterr().out
+    assert "'number'" in refused(capsys, "check", path, *columns, "--types", "age=number")
+
+
 def test_check_without_columns_asks_for_them(capsys, tmp_path):
     path = write_csv(tmp_path, people())
     assert run("check", path) == 0

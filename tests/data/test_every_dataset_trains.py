@@ -21,16 +21,8 @@ REPORTED = (
 )
 
 
-@pytest.fixture
-def at_hand(request, monkeypatch):
-    """Show the data layer the publishers' files, but for what the package ships."""
-
-    def show(name: str) -> list[str]:
-        if name not in ("adult", "german"):
-            monkeypatch.setenv("FAIRREP_DATA", str(request.getfixturevalue("publishers_files")))
-        return [f"data={name}", *ONE_EPOCH, *SMALL.get(name, [])]
-
-    return show
+def one_epoch(name: str) -> list[str]:
+    return [f"data={name}", *ONE_EPOCH, *SMALL.get(name, [])]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +34,8 @@ def at_hand(request, monkeypatch):
     ],
 )
 def test_one_epoch_moves_the_weights_and_leaves_them_finite(name, tmp_path, at_hand):
-    config = compose_config("train", at_hand(name))
+    at_hand(name)
+    config = compose_config("train", one_epoch(name))
     data = build_data(config)
     module = build_module(config, data, twin=False)
     before = torch.cat([weights.detach().flatten() for weights in module.parameters()])
@@ -59,7 +52,8 @@ def test_one_epoch_moves_the_weights_and_leaves_them_finite(name, tmp_path, at_h
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["acs", "communities", "school"])
 def test_partial_labels_regression_and_disjoint_tasks_are_reported(name, tmp_path, at_hand):
-    metrics = train(*at_hand(name), *REPORTED, folder=tmp_path / "run")
+    at_hand(name)
+    metrics = train(*one_epoch(name), *REPORTED, folder=tmp_path / "run")
     assert metrics["dataset"] == name
     assert load_encoder(tmp_path / "run").dim
     figures = [task["logistic"] for task in metrics["test"].values()]

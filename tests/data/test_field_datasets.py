@@ -143,7 +143,8 @@ def test_kdd_census_rows_rates_and_partial_labels(publishers_file):
 
 
 @pytest.mark.parametrize("name", ["compas", "communities", "drug", "law_school", "school"])
-def test_every_attribute_and_task_of_a_set_can_be_used(name, publishers_file):
+def test_every_attribute_and_task_of_a_set_can_be_used(name, at_hand):
+    at_hand(name)
     spec = dataset_spec(name)
     for attribute in spec.sensitive:
         data = prepare(name, sensitive=[attribute])

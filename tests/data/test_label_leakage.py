@@ -82,10 +82,9 @@ def test_every_registered_data_set_has_a_bound():
     "name",
     [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in BOUNDS],
 )
-def test_no_task_is_recoverable_from_x_by_a_depth_1_tree(name, request, monkeypatch):
+def test_no_task_is_recoverable_from_x_by_a_depth_1_tree(name, at_hand):
     spec = dataset_spec(name)
-    if name not in ("adult", "german"):
-        monkeypatch.setenv("FAIRREP_DATA", str(request.getfixturevalue("publishers_files")))
+    at_hand(name)
     options = {"states": ["VT"]} if name == "acs" else {}
     raw = load_dataset(name, offline=True, **options)
     if name == "school":  # its tasks share their columns, so one x serves all of them

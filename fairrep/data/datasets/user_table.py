@@ -47,7 +47,7 @@ def source(
     if path is None:
         raise ConfigError("data=csv needs a file: set data.path=FILE.csv (or .parquet).")
     types, positive = dict(types or {}), dict(positive or {})
-    _require_types(types)
+    require_types(types)
     files = tuple(existing_file(Path(file)) for file in (path, test_path) if file)
     return Source(files, lambda: _read(files, types, positive, drop))
 
@@ -137,7 +137,8 @@ def _require_columns(frame: pd.DataFrame, columns: list[str]) -> None:
         )
 
 
-def _require_types(types: Mapping[str, str]) -> None:
+def require_types(types: Mapping[str, str]) -> None:
+    """Refuse a type that is none, by its column."""
     for column, kind in types.items():
         if kind not in FEATURE_KINDS + TASK_KINDS:
             raise ConfigError(
