@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fairrep.data.prepare import Rows
+from fairrep.data.prepared import Rows
 from fairrep.data.samplers import IndexSampler
 from fairrep.types import Batch
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from fairrep.data.prepare import PreparedData
+from fairrep.data.prepared import PreparedData
 from fairrep.types import TaskSpec
 
 
@@ -20,6 +20,7 @@ def describe(data: PreparedData) -> dict[str, Any]:
         "harms": list(data.spec.harms),
         "rows": {name: len(rows) for name, rows in data.splits.items()},
         "left_out": data.left_out,
+        "notes": list(data.notes),
         "sensitive": list(data.sensitive),
         "groups": {
             group: {

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fairrep.data.registry import DatasetSpec, RawData, TaskColumn, unknown
-from fairrep.data.schema import as_categories, as_numbers
+from fairrep.data.registry import DatasetSpec, RawData, unknown
+from fairrep.data.schema import as_categories, as_numbers, factorize
 from fairrep.errors import ConfigError, DataError
-from fairrep.types import TaskSpec
+from fairrep.types import Kind, TaskSpec
 
 MAX_GROUPS = 64
+YES_NO = {"False": "no", "True": "yes"}
 
 
 def group_labels(spec: DatasetSpec, frame: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
@@ -61,15 +62,11 @@ def encode_task(
 
     Raises:
         ConfigError: unknown task.
-        DataError: infinite labels, a class without training rows, one class only.
+        DataError: infinite labels, no labels, a class without training rows, one class only.
     """
-    if name not in spec.tasks:
-        raise ConfigError(unknown("task", name, spec.tasks))
-    definition = spec.tasks[name]
-    column = definition.derive(frame).rename(name)
-    if definition.kind == "regression":
-        return _regression(column, name, seen, train)
-    codes, labels = _class_codes(column, definition)
+    kind, labels, codes = label_values(spec, frame, name)
+    if kind == "regression":
+        return _regression(codes, name, seen, train)
     present = np.unique(codes[train][~np.isnan(codes[train])]).size
     if present < 2:
         raise DataError(
@@ -82,12 +79,31 @@ def encode_task(
             f"task '{name}' has classes without a training row: {', '.join(absent)}; "
             "merge them into another class or give more rows."
         )
-    if definition.kind == "binary" and len(labels) > 2:
+    return TaskSpec(name, kind, labels, seen), codes
+
+
+def label_values(
+    spec: DatasetSpec, frame: pd.DataFrame, name: str
+) -> tuple[Kind, tuple[str, ...], np.ndarray]:
+    """Kind, class names and labels (n,) of a task: numbers or class codes, NaN = no label.
+
+    Raises:
+        ConfigError: unknown task.
+        DataError: infinite labels, no label at all, more than two classes of a binary task.
+    """
+    if name not in spec.tasks:
+        raise ConfigError(unknown("task", name, spec.tasks))
+    kind = spec.tasks[name].kind
+    column = spec.tasks[name].derive(frame).rename(name)
+    values, labels = (as_numbers(column), ()) if kind == "regression" else _class_codes(column)
+    if np.isnan(values).all():
+        raise DataError(f"task '{name}' has no label in any row; choose another task.")
+    if kind == "binary" and len(labels) > 2:
         raise DataError(
             f"task '{name}' is stated to be binary but has {len(labels)} values; set "
             f"data.types.{name}=multiclass or data.positive.{name}=VALUE."
         )
-    return TaskSpec(name, definition.kind, labels, seen), codes
+    return kind, labels, values
 
 
 def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
@@ -107,26 +123,24 @@ def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
             "have none; drop those rows."
         )
     test_rows = None if raw.test_rows is None else raw.test_rows[known]
-    return RawData(raw.spec, raw.frame[known], test_rows)
+    return RawData(raw.spec, raw.frame[known], test_rows, raw.notes)
 
 
 def _regression(
-    column: pd.Series, name: str, seen: bool, train: np.ndarray
+    values: np.ndarray, name: str, seen: bool, train: np.ndarray
 ) -> tuple[TaskSpec, np.ndarray]:
-    values = as_numbers(column)
     known = values[train][~np.isnan(values[train])]
     if known.size < 2 or known.std() == 0:
         raise DataError(f"task '{name}' needs at least two different training labels.")
     return TaskSpec(name, "regression", (), seen, float(known.mean()), float(known.std())), values
 
 
-def _class_codes(column: pd.Series, definition: TaskColumn) -> tuple[np.ndarray, tuple[str, ...]]:
-    known = column.notna().to_numpy()
-    names = as_categories(column[known]).replace({"False": "no", "True": "yes"})
-    labels = sorted(names.unique(), key=_natural)
-    codes = np.full(len(column), np.nan)
-    codes[known] = pd.Index(labels).get_indexer(names)
-    return codes, tuple(labels)
+def _class_codes(column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
+    codes, names = factorize(column)
+    named = [YES_NO.get(name, name) for name in names[:-1]]
+    labels = sorted(set(named), key=_natural)
+    positions = np.array([*map(labels.index, named), np.nan])  # the last: no label
+    return positions[codes], tuple(labels)
 
 
 def _natural(name: str) -> tuple[int, float, str]:
@@ -135,3 +149,26 @@ def _natural(name: str) -> tuple[int, float, str]:
         return (0, float(name), name)
     except ValueError:
         return (1, 0.0, name)
+
+
+def strata(raw: RawData, groups: pd.Series, tasks: Sequence[str]) -> np.ndarray:
+    """Codes (n,) of what a split keeps in proportion.
+
+    Group by label of the first task (numbers by quintile); where a row has none, group by the
+    first of the other tasks that has one, so that tasks with rows of their own are shared out too.
+    """
+    first = raw.spec.tasks[tasks[0]]
+    column = first.derive(raw.frame)
+    if first.kind == "regression":
+        numbers = pd.to_numeric(column, errors="coerce")
+        column = pd.qcut(numbers.rank(method="first"), 5, labels=False, duplicates="drop")
+    codes, names = factorize(column)
+    labels = np.unique(names.astype(str), return_inverse=True)[1][codes]
+    bare = codes < 0
+    for position, name in enumerate(tasks[1:], start=len(names)):
+        if not bare.any():
+            break
+        labelled = bare & raw.spec.tasks[name].derive(raw.frame).notna().to_numpy()
+        labels[labelled] = position
+        bare &= ~labelled
+    return pd.factorize(groups, sort=True)[0] * (len(names) + len(tasks)) + labels

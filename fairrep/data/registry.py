@@ -6,11 +6,13 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fairrep.data.published import PublishedFile
 from fairrep.errors import ConfigError
 from fairrep.types import Kind
 
@@ -57,6 +59,7 @@ class DatasetSpec:
     default_sensitive: tuple[str, ...]
     default_seen: tuple[str, ...]
     default_novel: tuple[str, ...] = ()
+    files: tuple[PublishedFile, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Columns whose type is stated rather than inferred: ``numeric`` or ``categorical``."""
     leave_out_unlabelled: bool = True
@@ -70,26 +73,62 @@ class RawData:
     spec: DatasetSpec
     frame: pd.DataFrame
     test_rows: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader should know about these very files, e.g. columns that they lack."""
 
 
-# Each module has `load(path, **options) -> RawData`; imported when asked for.
+@dataclass(frozen=True)
+class Source:
+    """Files on this machine, and how to read them."""
+
+    files: tuple[Path, ...]
+    read: Callable[[], RawData]
+
+
+# Each module has `source(path, *, offline, **options) -> Source` and, but for the user's own
+# table, `SPEC`; imported when asked for.
 DATASETS: dict[str, str] = {
     "adult": "fairrep.data.datasets.adult",
     "german": "fairrep.data.datasets.german",
+    "acs": "fairrep.data.datasets.acs",
+    "kdd_census": "fairrep.data.datasets.kdd_census",
+    "compas": "fairrep.data.datasets.compas",
+    "communities": "fairrep.data.datasets.communities",
+    "school": "fairrep.data.datasets.school",
+    "drug": "fairrep.data.datasets.drug",
+    "law_school": "fairrep.data.datasets.law_school",
     "csv": "fairrep.data.datasets.user_table",
 }
 
 
-def load_dataset(name: str, path: str | None, **options: Any) -> RawData:
+def load_dataset(
+    name: str, path: str | None = None, *, offline: bool = False, **options: Any
+) -> RawData:
     """Read a data set by name; ``options`` are the data set's own.
 
     Raises:
-        ConfigError: unknown name.
+        ConfigError: unknown name or option.
         DataError: a file that is missing, empty or not of the expected form.
     """
+    return open_dataset(name, path, offline=offline, **options).read()
+
+
+def open_dataset(name: str, path: str | None, *, offline: bool, **options: Any) -> Source:
+    """Find a data set's files (downloading them where need be) without reading them."""
+    return _module(name).source(path, offline=offline, **options)
+
+
+def dataset_spec(name: str) -> DatasetSpec:
+    """Return what a registered data set is, without its files."""
+    if name == "csv":
+        raise ConfigError("csv is a user's own table: its columns say what it is.")
+    return _module(name).SPEC
+
+
+def _module(name: str) -> Any:
     if name not in DATASETS:
         raise ConfigError(unknown("data set", name, DATASETS))
-    return import_module(DATASETS[name]).load(path, **options)
+    return import_module(DATASETS[name])
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

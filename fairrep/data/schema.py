@@ -79,19 +79,18 @@ class TableSchema:
             encoded[:, position] = column.encode(frame[column.name])
         return encoded
 
-    def surprises(self, table: pd.DataFrame) -> dict[str, dict[str, int]]:
-        """Count missing values and unseen categories per column (columns without any left out)."""
-        missing = {name: int(table[name].isna().sum()) for name in self.names}
-        unseen = {
-            column.name: int(
-                ((column.encode(table[column.name]) == UNSEEN) & table[column.name].notna()).sum()
-            )
-            for column in self.columns
-            if isinstance(column, CategoricalColumn)
-        }
+    def surprises(self, encoded: np.ndarray, missing: np.ndarray) -> dict[str, dict[str, int]]:
+        """Count missing values and unseen categories per column (columns without any left out).
+
+        Args:
+            encoded: rows as :meth:`encode` returns them (n, p).
+            missing: which of their values were missing (n, p).
+        """
+        unseen = (encoded == UNSEEN) & ~missing
+        unseen &= [isinstance(column, CategoricalColumn) for column in self.columns]
         return {
-            "missing": {name: count for name, count in missing.items() if count},
-            "unseen": {name: count for name, count in unseen.items() if count},
+            kind: {name: int(n) for name, n in zip(self.names, mask.sum(axis=0)) if n}
+            for kind, mask in (("missing", missing), ("unseen", unseen))
         }
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -188,9 +187,13 @@ def _category_name(value: Any) -> str:
     return str(value).strip()
 
 
+def is_number(column: pd.Series) -> bool:
+    """Whether a column's type is a number's (booleans are categories)."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
 def _infer_kind(column: pd.Series) -> str:
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return "numeric" if is_number else "categorical"
+    return "numeric" if is_number(column) else "categorical"
 
 
 def _fit_numeric(column: pd.Series) -> NumericColumn:
@@ -209,7 +212,9 @@ def _fit_numeric(column: pd.Series) -> NumericColumn:
 
 
 def _fit_categorical(column: pd.Series) -> CategoricalColumn:
-    return CategoricalColumn(str(column.name), tuple(sorted(as_categories(column).unique())))
+    codes, names = factorize(column)
+    known = names if (codes < 0).any() else names[:-1]
+    return CategoricalColumn(str(column.name), tuple(sorted(set(known))))
 
 
 def _column_from_json(entry: dict[str, Any]) -> Column:

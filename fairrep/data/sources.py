@@ -1,30 +1,78 @@
-"""Files into data frames: embedded, local CSV or parquet, with one clear line when they fail."""
+"""Where a file is: the user's path, the package, FAIRREP_DATA, the cache, or the publisher."""
 
 from __future__ import annotations
 
-from collections import Counter
-from importlib.resources import as_file, files
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
+import pooch
 
-from fairrep.errors import DataError
+from fairrep.data.download import fetch
+from fairrep.data.published import PublishedFile
+from fairrep.errors import ConfigError, DataError
 
-PARQUET = {".parquet", ".pq"}
-
-
-def read_embedded(name: str, **options: Any) -> pd.DataFrame:
-    """Read a header-less text table that ships inside the package (xz-compressed)."""
-    with as_file(files("fairrep.data") / "files" / f"{name}.xz") as path:
-        return pd.read_csv(path, header=None, **options)
+EMBEDDED = Path(__file__).parent / "files"
+COMPRESSED = ("", ".xz", ".gz", ".bz2", ".zip")
 
 
-def read_raw(name: str, folder: str | None, **options: Any) -> pd.DataFrame:
-    """Read a publisher's header-less file from the user's folder, or its embedded copy."""
-    if folder is None:
-        return read_embedded(name, **options)
-    return pd.read_csv(existing_file(Path(folder) / name), header=None, **options)
+def locate_all(
+    dataset: str, files: Sequence[PublishedFile], path: str | None, *, offline: bool
+) -> list[Path]:
+    """Find all files of a data set; see :func:`locate`."""
+    if path is not None and len(files) > 1 and not Path(path).is_dir():
+        names = ", ".join(file.name for file in files)
+        raise DataError(f"data.path must be the folder that holds {names}, but is '{path}'.")
+    return [locate(dataset, file, path, offline=offline) for file in files]
+
+
+def locate(dataset: str, file: PublishedFile, path: str | None, *, offline: bool) -> Path:
+    """Find a data set's file, downloading it where that is the last resort.
+
+    Args:
+        dataset: the data set's name, a folder of the cache.
+        file: the file.
+        path: the user's folder, or the file itself; nothing else is tried then.
+        offline: never touch the network.
+
+    Raises:
+        ConfigError: FAIRREP_DATA names no folder.
+        DataError: the file is nowhere, cannot be fetched, or is not the publisher's.
+    """
+    if path is not None:
+        return _of_user(Path(path), file)
+    if file.embedded:
+        return EMBEDDED / f"{file.name}.xz"
+    for folder in data_folders(dataset):
+        if found := find_in(folder, file):
+            return found
+    return fetch(file, cache_folder() / dataset, offline=offline)
+
+
+def cache_folder() -> Path:
+    """Folder of downloads and prepared copies: FAIRREP_CACHE, or the system's cache."""
+    return Path(os.environ.get("FAIRREP_CACHE") or pooch.os_cache("fairrep"))
+
+
+def data_folders(dataset: str) -> Iterator[Path]:
+    """Folders of the user's that may hold a data set: FAIRREP_DATA/NAME, then FAIRREP_DATA."""
+    named = os.environ.get("FAIRREP_DATA")
+    if not named:
+        return
+    root = Path(named)
+    if not root.is_dir():
+        raise ConfigError(f"FAIRREP_DATA must name a folder, but '{named}' is none.")
+    yield root / dataset
+    yield root
+
+
+def find_in(folder: Path, file: PublishedFile) -> Path | None:
+    """Return the file in a folder under any of its names, plain or compressed."""
+    for name in (file.name, *file.aliases):
+        for suffix in COMPRESSED:
+            if (candidate := folder / f"{name}{suffix}").is_file():
+                return existing_file(candidate)
+    return None
 
 
 def existing_file(path: Path) -> Path:
@@ -38,39 +86,21 @@ def existing_file(path: Path) -> Path:
     return path
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a user's CSV (comma, header line) or parquet file.
-
-    Raises:
-        DataError: missing, empty or unreadable file, no rows, repeated column names.
-    """
-    file = existing_file(Path(path))
-    try:
-        frame = _read_parquet(file) if file.suffix.lower() in PARQUET else _read_csv(file)
-    except (ValueError, OSError) as problem:  # pandas' and pyarrow's parse errors are ValueErrors
-        reason = " ".join(str(problem).split())
-        raise DataError(f"'{file}' could not be read as a table: {reason}") from problem
-    if frame.empty:
-        raise DataError(f"'{file}' has a header but no rows; at least one row per split is needed.")
-    return frame
+def whereabouts(dataset: str, files: Sequence[PublishedFile]) -> str:
+    """Say where a data set's files are at hand, or "-"."""
+    if files and all(file.embedded for file in files):
+        return "embedded"
+    for folder in data_folders(dataset):
+        if files and all(find_in(folder, file) for file in files):
+            return str(folder)
+    if files and all((cache_folder() / dataset / file.name).is_file() for file in files):
+        return "cached"
+    return "-"
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
-    header = pd.read_csv(file, header=None, nrows=1, dtype=str, skipinitialspace=True)
-    _refuse_repeated(file, header.iloc[0].tolist())
-    return pd.read_csv(file, skipinitialspace=True)
-
-
-def _read_parquet(file: Path) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    _refuse_repeated(file, pq.read_schema(file).names)
-    return pd.read_parquet(file)
-
-
-def _refuse_repeated(file: Path, names: list[str]) -> None:
-    repeated = [str(name) for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(
-            f"column names must be unique, but '{file}' repeats {', '.join(repeated)}; rename them."
-        )
+def _of_user(path: Path, file: PublishedFile) -> Path:
+    if not path.is_dir():
+        return existing_file(path)
+    if found := find_in(path, file):
+        return found
+    raise DataError(f"the folder '{path}' has no file '{file.name}' (from {file.url}).")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from fairrep.errors import ConfigError, DataError
@@ -21,7 +20,7 @@ class RowSplit:
 
 
 def split_rows(
-    strata: pd.Series,
+    strata: np.ndarray,
     *,
     test_rows: np.ndarray | None,
     test_fraction: float,
@@ -31,8 +30,8 @@ def split_rows(
     """Split rows, stratified by group and label.
 
     Args:
-        strata: a name per row; shares of each name are kept in every split (names too rare to
-            share out are pooled).
+        strata: a code >= 0 per row; shares of each code are kept in every split (codes too rare
+            to share out are pooled).
         test_rows: the publisher's test rows as booleans; ``None`` draws ``test_fraction``.
         test_fraction: share of all rows, in (0, 1).
         val_fraction: share of the rows that are not test rows, in (0, 1).
@@ -51,16 +50,16 @@ def split_rows(
 
 
 def _stratified(
-    rows: np.ndarray, strata: pd.Series, fraction: float, seed: int
+    rows: np.ndarray, strata: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    names = strata.iloc[rows].to_numpy(dtype=object)
-    counts = pd.Series(names).value_counts()
+    codes = strata[rows]
+    counts = np.bincount(codes)
     smallest = max(2.0, 2 / min(fraction, 1 - fraction))  # at least one row on either side
-    rare = set(counts.index[counts < smallest])
-    pooled = np.array(["(rare)" if name in rare else name for name in names], dtype=object)
-    few = len(rare) > 0 and (pooled == "(rare)").sum() < 2
-    kinds = len(np.unique(pooled.astype(str)))
-    stratify = None if few or kinds > fraction * len(rows) else pooled
+    rare = counts[codes] < smallest
+    # too few to share out even together: they go with the commonest
+    pool = -1 if rare.sum() >= smallest else counts.argmax()
+    pooled = np.where(rare, pool, codes)
+    stratify = pooled if len(np.unique(pooled)) <= fraction * len(rows) else None
     try:
         kept, held_out = train_test_split(
             rows, test_size=fraction, random_state=seed % 2**32, stratify=stratify

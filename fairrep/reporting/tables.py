@@ -12,6 +12,7 @@ TREATED = {
     "unseen": "categories unseen in training (encoded as zeros)",
 }
 WIDTH = 110  # where the output is no terminal
+TASKS_SHOWN = 6  # of the tasks' base rates and definitions
 
 
 def print_data(data: dict[str, Any], console: Console | None = None) -> None:
@@ -21,10 +22,14 @@ def print_data(data: dict[str, Any], console: Console | None = None) -> None:
     console.print(f"[bold]{data['title']}[/bold]: {rows} rows, {len(data['features'])} features")
     console.print(f"Source: {data['source']}. Licence: {data['licence']}.", highlight=False)
     console.print(_group_table(data))
-    for name, task in data["tasks"].items():
+    for name, task in _first_tasks(data):
         role = "seen" if task["seen"] else "novel, never read in training"
         console.print(f"  task {name}: {task['about']} ({task['kind']}, {role})", highlight=False)
+    if (more := len(data["tasks"]) - TASKS_SHOWN) > 0:
+        console.print(f"  … and {more} tasks more", highlight=False)
     _print_columns(data, console)
+    for note in data["notes"]:
+        console.print(f"  {note}", highlight=False)
     for harm in data["harms"]:
         console.print(f"  harm: {harm}", highlight=False)
     console.print()
@@ -51,13 +56,18 @@ def _group_table(data: dict[str, Any]) -> Table:
     table.add_column(" & ".join(data["sensitive"]))
     for name in data["rows"]:
         table.add_column(f"n {name}", justify="right")
-    for name, task in data["tasks"].items():
+    tasks = _first_tasks(data)
+    for name, task in tasks:
         table.add_column(f"{_base_rate_name(task)}\n{name}", justify="right")
     for group, values in data["groups"].items():
         counts = [f"{values['rows'][name]:,}" for name in data["rows"]]
-        rates = [f"{values['base_rates'][task]:.3g}" for task in data["tasks"]]
+        rates = [f"{values['base_rates'][name]:.3g}" for name, _ in tasks]
         table.add_row(group, *counts, *rates)
     return table
+
+
+def _first_tasks(data: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return list(data["tasks"].items())[:TASKS_SHOWN]
 
 
 def _base_rate_name(task: dict[str, Any]) -> str:

@@ -10,7 +10,14 @@ import pandas as pd
 
 from fairrep.data import PreparedData, prepare_data
 
-SETTINGS = {"test_fraction": 0.2, "val_fraction": 0.2, "split_seed": 0, "min_rows": 10}
+SETTINGS = {
+    "test_fraction": 0.2,
+    "val_fraction": 0.2,
+    "split_seed": 0,
+    "min_rows": 10,
+    "offline": True,
+    "cache": False,
+}
 
 
 def prepare(name: str, **options: Any) -> PreparedData:

@@ -98,7 +98,7 @@ def test_json_gives_back_the_very_schema():
 
 def test_surprises_count_missing_values_and_unseen_categories():
     table = TRAIN.assign(colour=["violet", None, "red", "pink"], size=[1, None, None, 2])
-    assert SCHEMA.surprises(table) == {
+    assert SCHEMA.surprises(SCHEMA.encode(table), table.isna().to_numpy()) == {
         "missing": {"size": 2, "colour": 1, "maybe": 1},
         "unseen": {"colour": 2},
     }

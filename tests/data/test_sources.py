@@ -6,10 +6,11 @@ import hashlib
 import lzma
 from importlib.resources import files
 
-import pandas as pd
 import pytest
 
-from fairrep.data.sources import existing_file, read_raw, read_table
+from fairrep.data import DATASETS, load_dataset
+from fairrep.data.registry import dataset_spec
+from fairrep.data.sources import existing_file
 from fairrep.errors import DataError
 
 PUBLISHED = {
@@ -30,18 +31,17 @@ def test_the_embedded_files_are_small():
     assert sum(map(len, packed)) < 700_000
 
 
-def test_a_folder_of_the_user_comes_before_the_embedded_copy(tmp_path):
-    (tmp_path / "german.data").write_text("A11 6\nA12 48\n")
-    assert read_raw("german.data", str(tmp_path), sep=" ").shape == (2, 2)
+@pytest.mark.parametrize("name", ["adult", "german"])
+def test_the_stated_checksums_are_the_publishers(name):
+    for file in dataset_spec(name).files:
+        assert file.sha256 == PUBLISHED[file.name]
 
 
-def test_csv_and_parquet_give_the_same_table(tmp_path):
-    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    table.to_csv(tmp_path / "t.csv", index=False)
-    table.to_parquet(tmp_path / "t.parquet")
-    pd.testing.assert_frame_equal(
-        read_table(tmp_path / "t.csv"), read_table(tmp_path / "t.parquet")
-    )
+@pytest.mark.parametrize("named", ["", "german.data"])
+def test_a_path_of_the_user_comes_before_the_embedded_copy(tmp_path, named):
+    frame = load_dataset("german").frame.head(7)
+    frame.to_csv(tmp_path / "german.data", sep=" ", header=False, index=False)
+    assert len(load_dataset("german", str(tmp_path / named)).frame) == 7
 
 
 def test_a_missing_file_a_folder_and_an_empty_file_are_named(tmp_path):
@@ -51,26 +51,38 @@ def test_a_missing_file_a_folder_and_an_empty_file_are_named(tmp_path):
             existing_file(tmp_path / name)
 
 
-def test_a_header_without_rows_is_refused(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b\n")
-    with pytest.raises(DataError, match="header but no rows"):
-        read_table(tmp_path / "t.csv")
+FILES = {name: dataset_spec(name).files for name in DATASETS if name not in ("csv", "acs")}
+CONTENTS = {
+    "empty": (b"", "empty"),
+    "binary": (b"\x00\xff\xfe damaged \x80\n" * 50, "not"),
+    "another table": (b"a,b\n1,2\n3,4\n", "not"),
+}
 
 
-def test_repeated_column_names_are_named(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b, a\n1,2,3\n")
-    with pytest.raises(DataError, match="repeats a"):
-        read_table(tmp_path / "t.csv")
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("name", FILES)
+def test_every_loader_refuses_another_file_by_its_name(tmp_path, name, content):
+    data, words = CONTENTS[content]
+    for file in FILES[name]:
+        (tmp_path / file.name.removesuffix(".gz")).write_bytes(data)
+    first = FILES[name][0].name.removesuffix(".gz")
+    with pytest.raises(DataError, match=rf"{first}.*{words}"):
+        load_dataset(name, str(tmp_path), offline=True)
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
-def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path, name):
-    (tmp_path / name).write_bytes(b"PK\x03\x04\x00\xff\xfe\x80" * 40)
-    with pytest.raises(DataError, match=name):
-        read_table(tmp_path / name)
+@pytest.mark.parametrize("name", FILES)
+def test_every_loader_names_the_file_that_a_folder_lacks(tmp_path, name):
+    with pytest.raises(DataError, match=rf"no file '{FILES[name][0].name}'"):
+        load_dataset(name, str(tmp_path), offline=True)
 
 
-def test_a_ragged_csv_is_refused_with_the_line(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4,5,6\n")
-    with pytest.raises(DataError, match="line 3"):
-        read_table(tmp_path / "t.csv")
+@pytest.mark.parametrize("name", FILES)
+def test_every_loader_refuses_a_path_that_does_not_exist(tmp_path, name):
+    with pytest.raises(DataError, match="gone"):
+        load_dataset(name, str(tmp_path / "gone"), offline=True)
+
+
+def test_a_data_set_of_two_files_needs_their_folder(tmp_path):
+    (tmp_path / "adult.data").write_text("x")
+    with pytest.raises(DataError, match=r"the folder that holds adult\.data, adult\.test"):
+        load_dataset("adult", str(tmp_path / "adult.data"), offline=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fairrep.data import split_rows
 from fairrep.errors import ConfigError, DataError
 
-STRATA = pd.Series(["a"] * 600 + ["b"] * 300 + ["c"] * 100)
+STRATA = np.repeat([0, 1, 2], [600, 300, 100])
 
 
 def split(strata=STRATA, *, test_rows=None, test_fraction=0.2, val_fraction=0.25, split_seed=0):
@@ -33,8 +32,7 @@ def test_the_three_parts_are_a_partition_in_ascending_order():
 def test_every_part_keeps_the_shares_of_the_strata():
     parts = split()
     for rows in (parts.train, parts.val, parts.test):
-        shares = STRATA.iloc[rows].value_counts(normalize=True)
-        assert shares[["a", "b", "c"]].tolist() == pytest.approx([0.6, 0.3, 0.1])
+        assert np.bincount(STRATA[rows]) / len(rows) == pytest.approx([0.6, 0.3, 0.1])
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others():
@@ -48,10 +46,11 @@ def test_the_publishers_test_rows_stay_theirs_for_every_seed():
         assert split(test_rows=official, split_seed=seed).test.tolist() == list(range(700, 1000))
 
 
-def test_rare_strata_are_pooled_rather_than_refused():
-    strata = pd.Series(["a"] * 50 + ["b"] * 49 + ["once"])
+def test_a_rare_stratum_is_pooled_and_the_others_keep_their_shares():
+    strata = np.repeat([0, 1, 2], [500, 499, 1])
     parts = split(strata)
-    assert len(parts.train) + len(parts.val) + len(parts.test) == 100
+    assert len(parts.train) + len(parts.val) + len(parts.test) == 1000
+    assert abs((strata[parts.test] == 1).sum() - 100) <= 1
 
 
 @pytest.mark.parametrize("name", ["test_fraction", "val_fraction"])
@@ -63,4 +62,4 @@ def test_a_fraction_outside_the_open_unit_interval_is_refused(name, value):
 
 def test_too_few_rows_are_refused_with_their_number():
     with pytest.raises(DataError, match="1 rows are too few"):
-        split(pd.Series(["a"]))
+        split(np.array([0]))

@@ -84,3 +84,13 @@ def test_a_column_of_numbers_with_gaps_as_sensitive_attribute_counts_the_gaps(tm
     table.loc[:3, "region"] = np.nan
     with pytest.raises(DataError, match=r"'region'.*4 rows"):
         prepare("csv", path=write_csv(tmp_path, table), **CHOICES | {"sensitive": ["region"]})
+
+
+def test_numbers_with_some_words_are_refused_with_the_row(tmp_path):
+    table = people().astype({"age": object})
+    table.loc[[16, 99], "age"] = "unknown"
+    path = write_csv(tmp_path, table)
+    with pytest.raises(DataError, match=r"'age' mixes.*row 17 holds 'unknown' \(2 such rows\)"):
+        prepare("csv", path=path, **CHOICES)
+    stated = prepare("csv", path=path, types={"age": "categorical"}, **CHOICES)
+    assert isinstance(stated.schema.columns[0], CategoricalColumn)

@@ -86,6 +86,7 @@ def test_data_description_names_groups_terms_and_harms():
         "licence": "CC0",
         "harms": ["May embarrass."],
         "rows": {"train": 10, "test": 5},
+        "notes": ["columns that the files lack: POBP"],
         "left_out": 3,
         "features": ["age"],
         "sensitive": ["sex"],

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, TaskColumn
-from fairrep.data.sources import read_raw
+from fairrep.data.published import PublishedFile
+from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
+
+UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult"
 
 COLUMNS = (
     "age",
@@ -83,17 +90,37 @@ SPEC = DatasetSpec(
     default_sensitive=("sex",),
     default_seen=("income", "long_hours"),
     default_novel=("married", "investor"),
+    files=(
+        PublishedFile(
+            "adult.data",
+            f"{UCI}/adult.data",
+            "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+            embedded=True,
+        ),
+        PublishedFile(
+            "adult.test",
+            f"{UCI}/adult.test",
+            "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+            embedded=True,
+        ),
+    ),
 )
 
 
-def load(path: str | None = None) -> RawData:
-    """Read ``adult.data`` and ``adult.test``: embedded, or from the folder ``path``.
+def source(path: str | None, *, offline: bool) -> Source:
+    """Find ``adult.data`` and ``adult.test``: embedded, or in the folder ``path``."""
+    train, test = locate_all(SPEC.name, SPEC.files, path, offline=offline)
+    return Source((train, test), lambda: read(train, test))
 
-    "?" is a missing value; the test file's first line is a comment and its labels end in a dot.
+
+def read(train: Path, test: Path) -> RawData:
+    """Read both files; "?" is a missing value.
+
+    The test file's first line is a comment, and its labels end in a dot.
     """
-    options = {"names": COLUMNS, "skipinitialspace": True, "na_values": "?"}
-    train = read_raw("adult.data", path, **options)
-    test = read_raw("adult.test", path, skiprows=1, **options)
-    frame = pd.concat([train, test], ignore_index=True)
+    options: Any = {"columns": COLUMNS, "header": False, "skipinitialspace": True, "na_values": "?"}
+    first = read_published(train, **options)
+    second = read_published(test, skiprows=1, **options)
+    frame = pd.concat([first, second], ignore_index=True)
     frame["income"] = frame["income"].str.rstrip(".")
-    return RawData(SPEC, frame, test_rows=np.arange(len(frame)) >= len(train))
+    return RawData(SPEC, frame, test_rows=np.arange(len(frame)) >= len(first))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
 
-from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, TaskColumn
-from fairrep.data.sources import read_raw
+from fairrep.data.published import PublishedFile
+from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
+from fairrep.data.sources import locate_all
+from fairrep.data.tables import read_published
 
 COLUMNS = (
     "checking",
@@ -61,10 +63,23 @@ SPEC = DatasetSpec(
     },
     default_sensitive=("sex",),
     default_seen=("credit",),
+    files=(
+        PublishedFile(
+            "german.data",
+            "https://archive.ics.uci.edu/ml/machine-learning-databases/statlog/german/german.data",
+            "b21f3d81db8071257d5ff1deaeba1fd4303b62712e6fcc9715c7a86202cb5871",
+            embedded=True,
+        ),
+    ),
 )
 
 
-def load(path: str | None = None) -> RawData:
-    """Read ``german.data``: embedded, or from the folder ``path``; there is no official test."""
-    frame: pd.DataFrame = read_raw("german.data", path, sep=" ", names=COLUMNS)
-    return RawData(SPEC, frame)
+def source(path: str | None, *, offline: bool) -> Source:
+    """Find ``german.data``: embedded, or at ``path``; there is no official test."""
+    (file,) = locate_all(SPEC.name, SPEC.files, path, offline=offline)
+    return Source((file,), lambda: read(file))
+
+
+def read(file: Path) -> RawData:
+    """Read the header-less table of codes."""
+    return RawData(SPEC, read_published(file, columns=COLUMNS, header=False, sep=" "))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, TaskColumn
-from fairrep.data.sources import read_table
+from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
+from fairrep.data.schema import row_name
+from fairrep.data.sources import existing_file
+from fairrep.data.tables import read_table
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import Kind
 
@@ -16,18 +19,20 @@ FEATURE_KINDS = ("numeric", "categorical")
 TASK_KINDS = ("binary", "multiclass", "regression")
 
 
-def load(
-    path: str | None = None,
+def source(
+    path: str | None,
     *,
+    offline: bool,
     test_path: str | None = None,
     types: Mapping[str, str] | None = None,
     positive: Mapping[str, str] | None = None,
     drop: Sequence[str] = (),
-) -> RawData:
-    """Read a user's table.
+) -> Source:
+    """Find a user's table.
 
     Args:
         path: CSV with a header line, or parquet.
+        offline: of no matter, nothing is downloaded.
         test_path: a second file with the same columns whose rows are the test rows.
         types: column → type where the inferred one is wrong: ``numeric`` or ``categorical`` for a
             feature, ``binary``, ``multiclass`` or ``regression`` for a task.
@@ -42,13 +47,37 @@ def load(
     if path is None:
         raise ConfigError("data=csv needs a file: set data.path=FILE.csv (or .parquet).")
     types, positive = dict(types or {}), dict(positive or {})
-    frame, test_rows = _read(path, test_path)
-    _require_columns(frame, [*types, *positive, *drop])
     _require_types(types)
-    spec = DatasetSpec(
+    files = tuple(existing_file(Path(file)) for file in (path, test_path) if file)
+    return Source(files, lambda: _read(files, types, positive, drop))
+
+
+def _read(
+    files: Sequence[Path],
+    types: Mapping[str, str],
+    positive: Mapping[str, str],
+    drop: Sequence[str],
+) -> RawData:
+    frame, test_rows = _read_files(files)
+    _require_columns(frame, [*types, *positive, *drop])
+    _refuse_mixed(frame, stated=types)
+    spec = table_spec(frame, str(files[0]), types=types, positive=positive, drop=drop)
+    return RawData(spec, frame, test_rows)
+
+
+def table_spec(
+    frame: pd.DataFrame,
+    path: str,
+    *,
+    types: Mapping[str, str],
+    positive: Mapping[str, str],
+    drop: Sequence[str],
+) -> DatasetSpec:
+    """Describe a table: every column may be a feature, a sensitive attribute or a task."""
+    return DatasetSpec(
         name="csv",
-        title=str(path),
-        source=str(path),
+        title=path,
+        source=path,
         licence="the user's own",
         citation="-",
         harms=("Not stated: write down who is in the table, who is not, and who could be harmed.",),
@@ -63,19 +92,40 @@ def load(
         kinds={column: kind for column, kind in types.items() if kind in FEATURE_KINDS},
         leave_out_unlabelled=False,
     )
-    return RawData(spec, frame, test_rows)
 
 
-def _read(path: str, test_path: str | None) -> tuple[pd.DataFrame, np.ndarray | None]:
-    train = read_table(path)
-    if test_path is None:
+def _read_files(files: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray | None]:
+    train, *others = (read_table(file) for file in files)
+    if not others:
         return train, None
-    test = read_table(test_path)
+    (test,) = others
     missing = [column for column in train.columns if column not in test.columns]
     if missing:
-        raise DataError(f"'{test_path}' must have the columns of '{path}', but lacks {missing}.")
+        raise DataError(f"'{files[1]}' must have the columns of '{files[0]}', but lacks {missing}.")
     frame = pd.concat([train, test[train.columns]], ignore_index=True)
     return frame, np.arange(len(frame)) >= len(train)
+
+
+def _refuse_mixed(frame: pd.DataFrame, stated: Mapping[str, str]) -> None:
+    for name in frame.columns:
+        if name not in stated and (mixed := mixed_values(frame[name])):
+            raise DataError(mixed)
+
+
+def mixed_values(column: pd.Series) -> str | None:
+    """Say what is wrong with a column that is mostly numbers but for some words."""
+    if pd.api.types.is_numeric_dtype(column):
+        return None
+    words = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
+    count, known = int(words.sum()), int(column.notna().sum())
+    if not 0 < count < known / 2:
+        return None
+    first = int(np.flatnonzero(words)[0])
+    return (
+        f"column '{column.name}' mixes numbers and text: row {row_name(column, first)} holds "
+        f"'{column.iloc[first]}' ({count} such rows); mend them, leave them empty, or set "
+        f"data.types.{column.name}=categorical."
+    )
 
 
 def _require_columns(frame: pd.DataFrame, columns: list[str]) -> None:

@@ -1,0 +1,154 @@
+"""What would go wrong with a user's table, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairrep.data.datasets.user_table import mixed_values
+from fairrep.data.labels import group_labels, label_values
+from fairrep.data.leaks import leaking_features
+from fairrep.data.registry import RawData
+from fairrep.data.schema import as_numbers, is_number
+from fairrep.errors import FairrepError
+
+MANY_CATEGORIES = 1_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a table.
+
+    Attributes:
+        stops: whether training would refuse the table.
+        text: what was found, and the mend.
+        drop: a column that should not enter x.
+    """
+
+    stops: bool
+    text: str
+    drop: str | None = None
+
+
+def column_types(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per column its inferred type, missing values and number of distinct values."""
+    return [
+        {
+            "name": str(name),
+            "type": "numeric" if is_number(frame[name]) else "categorical",
+            "missing": int(frame[name].isna().sum()),
+            "distinct": int(frame[name].nunique()),
+        }
+        for name in frame.columns
+    ]
+
+
+def check_table(
+    raw: RawData, sensitive: Sequence[str], tasks: Sequence[str], *, min_rows: int
+) -> list[Finding]:
+    """Look for what training would refuse and for what would make its figures worthless.
+
+    Args:
+        raw: a user's table.
+        sensitive: columns whose groups are compared.
+        tasks: columns to predict.
+        min_rows: rows that every group must have.
+    """
+    used = {*sensitive, *tasks}
+    features = [name for name in raw.spec.features if name not in used]
+    findings = [finding for name in features for finding in _feature(raw.frame[name])]
+    if sensitive:
+        findings += _sensitive(raw, sensitive, features, min_rows)
+    for task in tasks:
+        findings += _task(raw, task, features)
+    return findings
+
+
+def _feature(column: pd.Series) -> Iterator[Finding]:
+    name, distinct = str(column.name), column.nunique()
+    if mixed := mixed_values(column):
+        yield Finding(True, mixed)
+    elif is_number(column):
+        try:
+            as_numbers(column)
+        except FairrepError as problem:
+            yield Finding(True, str(problem))
+    if column.isna().all():
+        yield Finding(False, f"column '{name}' is empty.", name)
+    elif distinct == 1 and not column.isna().any():
+        yield Finding(False, f"column '{name}' has one value only.", name)
+    elif _is_identifier(column, distinct):
+        yield Finding(False, f"column '{name}' differs in every row: an identifier?", name)
+    elif not is_number(column) and distinct > MANY_CATEGORIES:
+        yield Finding(False, f"column '{name}' has {distinct:,} categories; bin or drop it.")
+
+
+def _is_identifier(column: pd.Series, distinct: int) -> bool:
+    """All different, and not measured: text, or whole numbers in a row."""
+    if distinct < len(column) or len(column) < 20:
+        return False
+    if not is_number(column):
+        return True
+    values = np.sort(column.to_numpy(np.float64))
+    return bool((np.diff(values) == 1).all())
+
+
+def _sensitive(
+    raw: RawData, sensitive: Sequence[str], features: Sequence[str], min_rows: int
+) -> list[Finding]:
+    try:
+        groups = group_labels(raw.spec, raw.frame, sensitive)
+    except FairrepError as problem:
+        return [Finding(True, str(problem))]
+    counts = groups.value_counts()
+    findings = [
+        Finding(
+            n < min_rows,
+            f"group '{group}' has {n} rows; its training rows must be {min_rows} or more "
+            "(data.min_rows).",
+        )
+        for group, n in counts.items()
+        if n < 2 * min_rows
+    ]
+    if len(counts) < 2:
+        findings.append(Finding(True, f"there is one group only, '{counts.index[0]}'."))
+    codes = pd.factorize(groups)[0].astype(float)
+    given = f"the sensitive attribute ({' & '.join(sensitive)})"
+    return findings + _leaks(raw, features, codes, given, regression=False)
+
+
+def _task(raw: RawData, task: str, features: Sequence[str]) -> list[Finding]:
+    try:
+        kind, labels, values = label_values(raw.spec, raw.frame, task)
+    except FairrepError as problem:
+        return [Finding(True, str(problem))]
+    known = values[~np.isnan(values)]
+    if len(np.unique(known)) < 2:
+        return [Finding(True, f"task '{task}' has one class only; choose another task.")]
+    findings = []
+    if missing := len(values) - len(known):
+        findings.append(Finding(False, f"task '{task}' has no label in {missing} rows."))
+    if kind != "regression":
+        small = {labels[c]: n for c, n in enumerate(np.bincount(known.astype(int))) if n < 10}
+        findings += [Finding(False, f"task '{task}': {n} rows of '{c}'.") for c, n in small.items()]
+    return findings + _leaks(
+        raw, features, values, f"task '{task}'", regression=kind == "regression"
+    )
+
+
+def _leaks(
+    raw: RawData, features: Sequence[str], target: np.ndarray, given: str, *, regression: bool
+) -> list[Finding]:
+    score = "R²" if regression else "balanced accuracy"
+    return [
+        Finding(
+            False, f"column '{name}' alone gives {given} away ({score} {value:.3f}).", drop=name
+        )
+        for name, value in leaking_features(
+            raw.frame, features, target, regression=regression
+        ).items()
+    ]

@@ -1,0 +1,57 @@
+"""Prepared data: one split, and all of them with what was done to get there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from fairrep.data.registry import DatasetSpec
+from fairrep.data.schema import TableSchema
+from fairrep.types import TaskSpec
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One split as tensors on the CPU."""
+
+    x: Tensor  # (n, p) float32
+    y: Tensor  # (n, T) float32, a column per task, seen ones first; NaN = no label
+    s: Tensor  # (n,) int64 group codes, -1 = a group that training never saw
+    index: np.ndarray  # (n,) row numbers in the source table
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Everything that training and evaluation read, and what was done to get there."""
+
+    spec: DatasetSpec
+    tasks: tuple[TaskSpec, ...]
+    sensitive: tuple[str, ...]
+    groups: tuple[str, ...]
+    schema: TableSchema
+    train: Rows
+    val: Rows
+    test: Rows
+    dropped: dict[str, str]
+    """Column → why it is not in x."""
+    surprises: dict[str, dict[str, dict[str, int]]]
+    """Split → missing and unseen values per column."""
+    left_out: int = 0
+    """Rows of the source that have no label for any of the tasks."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know about the files at hand."""
+
+    @property
+    def seen(self) -> tuple[TaskSpec, ...]:
+        """Tasks that the encoder is trained on."""
+        return tuple(task for task in self.tasks if task.seen)
+
+    @property
+    def splits(self) -> dict[str, Rows]:
+        """The splits by name."""
+        return {"train": self.train, "val": self.val, "test": self.test}

@@ -1,0 +1,102 @@
+"""Prepared data on disk, for data sets that take long to prepare: one safetensors file each.
+
+A copy is found by a hash of everything it depends on: the data layer's own code (so each data
+set's spec too), the source files' sizes and times, and the settings. Any change is another copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fairrep.data.prepared import PreparedData, Rows
+from fairrep.data.registry import dataset_spec
+from fairrep.data.schema import TableSchema
+from fairrep.data.sources import cache_folder
+from fairrep.types import TaskSpec
+
+KEPT = 4  # copies per data set; older ones are removed
+PARTS = ("train", "val", "test")
+PLAIN = ("sensitive", "groups", "dropped", "surprises", "left_out", "notes")
+
+
+def copy_path(name: str, files: Sequence[Path], settings: Mapping[str, Any]) -> Path:
+    """Where the copy of a data set prepared with ``settings`` from ``files`` is kept."""
+    facts = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    described = json.dumps([_code(), name, facts, settings], sort_keys=True, default=list)
+    key = hashlib.sha256(described.encode()).hexdigest()[:20]
+    return cache_folder() / "prepared" / f"{name}-{key}.safetensors"
+
+
+def save_copy(data: PreparedData, path: Path) -> None:
+    """Write a copy whole or not at all, and remove the oldest ones of this data set."""
+    tensors = {}
+    for part, rows in data.splits.items():
+        for field in fields(rows):
+            tensors[f"{part}.{field.name}"] = torch.as_tensor(getattr(rows, field.name))
+    described = {name: getattr(data, name) for name in PLAIN} | {
+        "title": data.spec.title,
+        "tasks": [task.to_json() for task in data.tasks],
+        "schema": data.schema.to_json(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part_file = path.with_suffix(f".{id(data):x}.part")
+    save_file(tensors, part_file, metadata={"data": json.dumps(described)})
+    part_file.replace(path)
+    copies = sorted(path.parent.glob(f"{data.spec.name}-*.safetensors"), key=_age)
+    for old in copies[:-KEPT]:
+        with suppress(OSError):
+            old.unlink()
+
+
+def load_copy(name: str, path: Path) -> PreparedData | None:
+    """Return the copy, or nothing where there is none or it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            described = json.loads(stored.metadata()["data"])
+            rows = {
+                part: Rows(
+                    x=stored.get_tensor(f"{part}.x"),
+                    y=stored.get_tensor(f"{part}.y"),
+                    s=stored.get_tensor(f"{part}.s"),
+                    index=stored.get_tensor(f"{part}.index").numpy(),
+                )
+                for part in PARTS
+            }
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    plain = {key: described[key] for key in PLAIN}
+    for key in ("sensitive", "groups", "notes"):
+        plain[key] = tuple(plain[key])
+    return PreparedData(
+        spec=replace(dataset_spec(name), title=described["title"]),
+        tasks=tuple(TaskSpec.from_json(task) for task in described["tasks"]),
+        schema=TableSchema.from_json(described["schema"]),
+        train=rows["train"],
+        val=rows["val"],
+        test=rows["test"],
+        **plain,
+    )
+
+
+def _age(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+@cache
+def _code() -> str:
+    """Hash of the data layer's source files."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,148 @@
+"""Files into data frames, with one clear line (and the row number) when they fail."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import lzma
+import warnings
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from fairrep.data.sources import existing_file
+from fairrep.errors import DataError
+
+PARQUET = {".parquet", ".pq"}
+DELIMITERS = ";\t|"
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a user's CSV (comma, header line, UTF-8) or parquet file.
+
+    Raises:
+        DataError: missing, empty or unreadable file, no rows, repeated column names, another
+            delimiter or encoding, lines with too many values.
+    """
+    file = existing_file(Path(path))
+    try:
+        frame = _read_parquet(file) if file.suffix.lower() in PARQUET else _read_csv(file)
+    except UnicodeDecodeError as problem:
+        raise DataError(_not_utf8(file, problem)) from problem
+    except (ValueError, OSError) as problem:  # pandas' and pyarrow's parse errors are ValueErrors
+        reason = " ".join(str(problem).split())
+        raise DataError(f"'{file}' could not be read as a table: {reason}") from problem
+    if frame.empty:
+        raise DataError(f"'{file}' has a header but no rows; at least one row per split is needed.")
+    return frame
+
+
+def read_published(file: Path, *, columns: Sequence[str], header: bool, **options: Any) -> Any:
+    """Read a publisher's table.
+
+    Args:
+        file: the file, plain or compressed.
+        columns: with a header line, the columns that must be there; without, the names of all.
+        header: whether the first line names the columns.
+        **options: further ones of ``pandas.read_csv``.
+
+    Raises:
+        DataError: not a table, or one with other columns.
+    """
+    try:
+        frame = pd.read_csv(existing_file(file), header=0 if header else None, **options)
+    except (ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as bad:
+        raise DataError(f"'{file}' is not the publisher's: {' '.join(str(bad).split())}") from bad
+    if header and (lacking := [name for name in columns if name not in frame.columns]):
+        raise DataError(f"'{file}' is not the publisher's: it lacks {', '.join(lacking[:5])}.")
+    if not header and frame.shape[1] != len(columns):
+        raise DataError(
+            f"'{file}' is not the publisher's: {len(columns)} columns are expected, "
+            f"it has {frame.shape[1]}."
+        )
+    return frame if header else frame.set_axis(list(columns), axis=1)
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            head = pd.read_csv(file, header=None, nrows=2, dtype=str, skipinitialspace=True)
+            names = head.iloc[0].tolist()
+            _refuse_other_delimiter(file, names)
+            _refuse_repeated(file, names)
+            return pd.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False)
+        except (pd.errors.ParserWarning, pd.errors.ParserError) as problem:
+            raise DataError(_bad_line(file, str(problem))) from problem
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    _refuse_repeated(file, pq.read_schema(file).names)
+    return pd.read_parquet(file)
+
+
+def _refuse_other_delimiter(file: Path, names: list[str]) -> None:
+    if len(names) > 1:
+        return
+    for delimiter in DELIMITERS:
+        if delimiter in str(names[0]):
+            raise DataError(
+                f"'{file}' must be separated by commas, but its header (row 0, line 1) looks "
+                f"separated by {delimiter!r}; save it with commas, or as parquet."
+            )
+
+
+def _refuse_repeated(file: Path, names: list[str]) -> None:
+    nameless = [i for i, name in enumerate(names, 1) if pd.isna(name) or not str(name).strip()]
+    if nameless:
+        raise DataError(
+            f"every column needs a name, but in '{file}' column {nameless[0]} has no name "
+            "(a trailing comma, or an index without a header); name or delete it."
+        )
+    repeated = [str(name) for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"column names must be unique, but '{file}' repeats {', '.join(repeated)}; rename them."
+        )
+
+
+def _not_utf8(file: Path, problem: UnicodeDecodeError) -> str:
+    """Find the first line that is not UTF-8: pandas knows only a place in its buffer."""
+    with _open(file, "rb") as stream:
+        for row, content in enumerate(stream):
+            try:
+                content.decode("utf-8")
+            except UnicodeDecodeError as found:
+                return (
+                    f"'{file}' must be UTF-8, but row {row} (line {row + 1}) holds the byte "
+                    f"0x{content[found.start]:02x}, as in latin-1 files; save it as UTF-8."
+                )
+    return f"'{file}' must be UTF-8: {problem}"
+
+
+def _bad_line(file: Path, reason: str) -> str:
+    """Name the first row with more values than the header has names."""
+    with _open(file, "rt", newline="", encoding="utf-8") as stream:
+        lines = csv.reader(stream)
+        columns = len(next(lines))
+        for row, values in enumerate(lines, 1):
+            if len(values) > columns:
+                trailing = " (a trailing comma)" if not values[-1].strip() else ""
+                return (
+                    f"'{file}' has {columns} columns, but row {row} (line {row + 1}) has "
+                    f"{len(values)} values{trailing}; mend the file."
+                )
+    return f"'{file}' could not be read as a table: {' '.join(reason.split())}"
+
+
+def _open(file: Path, mode: str, **options: Any) -> IO[Any]:
+    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+    return openers.get(file.suffix.lower(), open)(file, mode, **options)
