@@ -3,9 +3,9 @@
     python benchmarks/adult_weight.py --penalty sinkhorn --weights 12 20 30
 
 The test rows are never read: the validation rows stand in for them, and each seed draws others
-(split_seed = seed), so that their noise averages out. The choice: the highest mean accuracy on `income` (fresh MLP-50 heads) among
-weights whose mean gap is at most a fifth of the λ = 0 encoder's. Writes
-benchmarks/results/adult-weight-PENALTY.json.
+(split_seed = seed), so that their noise averages out. The choice: the highest mean accuracy on
+`income` (fresh MLP-50 heads) among weights whose mean gap is at most a fifth of the λ = 0
+encoder's. Writes benchmarks/results/adult-weight-PENALTY.json.
 """
 
 from __future__ import annotations
