@@ -1,6 +1,6 @@
 """Accuracy and speed of the divergences beside GeomLoss, POT and plain autograd code.
 
-    python benchmarks/penalties.py [--quick] [--threads 1] [--out FILE.json]
+    python benchmarks/penalties.py [--quick] [--sizes N ...] [--tables NAME ...] [--out FILE]
 
 Every ratio comes from pairs of runs in one process, taken in turn, and is the median over pairs.
 On a machine with CUDA the same tables are measured on the GPU as well.

@@ -48,9 +48,10 @@ def hsic(
     Raises:
         ValueError: A bandwidth that is not positive, shapes that do not fit.
 
-    The surprise: "unbiased" needs four rows, and is 0 where there are fewer.
+    The surprises: "unbiased" needs four rows, and is 0 where there are fewer; with unequal
+    weights it is the mean over tuples of different rows of the kernels less their value at 0.
 
-    Ref: Gretton et al. (2008), NeurIPS 20, equation 4; Song et al. (2012), JMLR 13, equation 5.
+    Ref: Gretton et al. (2008), NeurIPS 20; Song et al. (2012), JMLR 13.
     """
 
     def gaussian(bandwidth: float | str) -> Callable[[Tensor, Tensor], Tensor]:
@@ -87,8 +88,8 @@ def distance_covariance2(
 
     The surprise: "unbiased" needs four rows, and is 0 where there are fewer.
 
-    Ref: Székely, Rizzo and Bakirov (2007), Ann. Statist. 35, definition 4; Székely and Rizzo
-    (2014), Ann. Statist. 42, definition 2.
+    Ref: Székely, Rizzo and Bakirov (2007), Ann. Statist. 35; Székely and Rizzo (2014),
+    Ann. Statist. 42.
     """
 
     def gram(points: Tensor, present: Tensor) -> Tensor:

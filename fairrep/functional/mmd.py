@@ -92,7 +92,7 @@ def mmd2(
     importances, not repetitions: doubling all of them changes nothing; a second differentiation
     raises.
 
-    Ref: Gretton et al. (2012), JMLR 13, Lemma 6 and equation 5.
+    Ref: Gretton et al. (2012), JMLR 13, Lemma 6.
     """
     require_choice(estimator, ESTIMATORS, name="estimator")
     s = two_samples(x, y, a, b)
@@ -117,7 +117,7 @@ def energy_distance(
     "biased" estimator is non-negative and 0 only between equal samples. Arguments, errors and
     surprises are those of ``mmd2``.
 
-    Ref: Székely and Rizzo (2013), J. Stat. Plan. Inference 143, equation 1.
+    Ref: Székely and Rizzo (2013), J. Stat. Plan. Inference 143.
     """
     return mmd2(x, y, kernel="energy", estimator=estimator, a=a, b=b)
 

@@ -26,7 +26,7 @@ def mmd2_rff(
     :math:`\frac1D \sum_{k=1}^D |\hat\varphi_x(\omega_k) - \hat\varphi_y(\omega_k)|^2` with the
     empirical characteristic functions :math:`\hat\varphi` at D frequencies
     :math:`\omega_k \sim N(0, \sigma^{-2} I)`. Its mean over draws is the "biased" ``mmd2``, its
-    standard error at most :math:`4 / \sqrt D`. Dimensionless; time and memory O((n + m) D), of
+    standard error at most :math:`2 / \sqrt D`. Dimensionless; time and memory O((n + m) D), of
     which only a chunk is held.
 
     Args:
@@ -45,7 +45,7 @@ def mmd2_rff(
     ``randomness="same"``; a second differentiation raises.
 
     Ref: Rahimi and Recht (2007), NeurIPS 20, Algorithm 1; Zhao and Meng (2015), Neural
-    Computation 27, equation 9.
+    Computation 27.
     """
     require_count(features, name="features")
     require_positive(bandwidth, name="bandwidth")

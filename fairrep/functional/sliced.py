@@ -37,8 +37,8 @@ def sliced_wasserstein2(
     The surprise: each call draws new directions, so the value is random unless the generator is
     reset; ``torch.func.vmap`` must be told ``randomness="same"``.
 
-    Ref: Bonneel et al. (2015), J. Math. Imaging Vision 51, section 3; Peyré and Cuturi (2019),
-    Computational Optimal Transport, equation 2.30.
+    Ref: Bonneel et al. (2015), J. Math. Imaging Vision 51; Peyré and Cuturi (2019),
+    Computational Optimal Transport, section 2.6.
     """
     require_count(projections, name="projections")
     s = two_samples(x, y, a, b)

@@ -168,10 +168,22 @@ def test_vmap_is_a_loop_and_grad_commutes_with_it(name):
 
 
 @every_divergence
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pair=wild_pairs(), data=st.data())
 def test_no_drawn_case_gives_anything_but_finite_numbers(name, pair, data):
-    """Thirteen divergences, 100 cases each: sizes, scales, duplicates, constants, weights."""
+    check_drawn_case(name, pair, data)
+
+
+@pytest.mark.slow
+@every_divergence
+@settings(max_examples=400, deadline=None)
+@given(pair=wild_pairs(), data=st.data())
+def test_thousands_of_drawn_cases_give_finite_numbers(name, pair, data):
+    check_drawn_case(name, pair, data)
+
+
+def check_drawn_case(name, pair, data):
+    """Any sizes, scales, duplicates, constants and weights."""
     x, y = pair
     a, b = (data.draw(weights(len(side)) | st.none()) for side in pair)
     early = {"max_iter": 60} if name.startswith("sinkhorn") else {}
