@@ -55,7 +55,7 @@ def test_main_job_on_adult_leaves_a_readable_folder(finish, tmp_path):
             assert (part / name).is_file()
         assert (part / "checkpoints" / "best.ckpt").is_file()
         assert (part / "checkpoints" / "last.ckpt").is_file()
-        assert fairrep.load_encoder(part).dim == 32
+        assert fairrep.load_encoder(part).dim == 4
     assert "DP difference" in out
     assert "CC BY 4.0" in out
     assert "Run folder: " in out
@@ -90,7 +90,7 @@ def test_encoder_serves_a_scikit_learn_classifier(finish, tmp_path):
     encoder = fairrep.load_encoder(tmp_path / "run")
     raw = fairrep.data.load_dataset("german", None).frame
     z = encoder.transform(raw.sample(frac=1, axis=1, random_state=0))
-    assert z.shape == (1000, 32)
+    assert z.shape == (1000, 4)
     assert LogisticRegression(max_iter=1000).fit(z, raw["credit"]).score(z, raw["credit"]) > 0.7
     assert not (tmp_path / "run" / "twin").exists()
 
@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_what_was_trained_and_says_so(start, tmp_path):
     assert "Interrupted: the best of" in err
     assert f"resume={tmp_path}/run" in err
     assert "Traceback" not in err
-    assert fairrep.load_encoder(tmp_path / "run").dim == 32
+    assert fairrep.load_encoder(tmp_path / "run").dim == 4
 
 
 def test_multirun_sweeps_penalties_and_weights(finish, tmp_path):

@@ -70,7 +70,7 @@ def test_a_users_csv_trains_all_kinds_of_tasks_for_three_groups(csv, tmp_path):
     table = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert {"hired/logistic", "grade/joint/2", "pay/joint"} <= set(table.columns)
     z = fairrep.load_encoder(tmp_path / "run").transform(people(seed=1)[["city", "age"]])
-    assert z.shape == (400, 32)
+    assert z.shape == (400, 4)
 
 
 @pytest.mark.parametrize("penalty", ["none", "mean", "mmd", "sinkhorn"])
