@@ -113,6 +113,33 @@ def test_a_label_is_missing_where_the_question_was_not_asked(folder):
     assert (moved.isna() == (frame["AGEP"] < 1)).all()
 
 
+DEFINITIONS = {
+    "income": "PINCP > 50000",
+    "employment": "ESR == 1",
+    "public_coverage": "PUBCOV == 1",
+    "private_coverage": "PRIVCOV == 1",
+    "travel_time": "JWMNP > 20",
+    "poverty": "POVPIP < 200",
+    "mobility": "MIGSP == MIGSP",  # known
+}
+
+
+@pytest.mark.parametrize("task", DEFINITIONS)
+def test_a_label_is_what_its_definition_says(folder, task):
+    frame, label = labels(folder, task)
+    known = label.notna()
+    assert (label[known].astype(bool) == frame.eval(DEFINITIONS[task])[known]).all()
+    assert 0 < label[known].mean() < 1
+
+
+def test_older_files_tell_a_move_by_mig(tmp_path):
+    table = people().assign(MIG=[1.0, 2.0, 3.0, None] * 150).drop(columns="MIGSP")
+    table.to_parquet(tmp_path / "p_44.parquet")
+    _, moved = labels(str(tmp_path), "mobility")
+    assert moved.head(3).tolist() == [False, True, True]
+    assert moved.isna().sum() == 150
+
+
 FILTERED = {
     "income": "AGEP > 16 and PINCP > 100 and WKHP > 0 and PWGTP >= 1",
     "public_coverage": "AGEP < 65 and PINCP <= 30000",

@@ -46,6 +46,12 @@ def test_compas_has_the_6172_rows_that_propublica_analysed(publishers_file):
     }
 
 
+def test_compas_labels_are_those_of_the_file(publishers_file):
+    raw = load("compas", "compas-scores-two-years.csv.xz", publishers_file)
+    assert rate(raw, "high_score") == pytest.approx((raw.frame["decile_score"] >= 5).mean())
+    assert rate(raw, "violent_recidivism") == raw.frame["is_violent_recid"].mean()
+
+
 def test_compas_keeps_all_7214_rows_where_asked(publishers_file):
     raw = load("compas", "compas-scores-two-years.csv.xz", publishers_file, all_rows=True)
     assert len(raw.frame) == 7_214
@@ -137,8 +143,12 @@ def test_kdd_census_rows_rates_and_partial_labels(publishers_file):
     assert int(raw.test_rows.sum()) == 99_762
     income = raw.spec.tasks["income"].derive(raw.frame)
     assert int(income[~raw.test_rows].sum()) == 12_382
+    married = raw.spec.tasks["married"].derive(raw.frame)
+    assert int(married[~raw.test_rows].sum()) == 84_222 + 1_518 + 665
+    assert (raw.spec.tasks["employed"].derive(raw.frame) == (raw.frame["weeks_worked"] > 0)).all()
     moved = raw.spec.tasks["moved"].derive(raw.frame)
     assert int(moved[~raw.test_rows].notna().sum()) == 82_538 + 15_773
+    assert int(moved[~raw.test_rows].sum()) == 15_773
     assert set(group_sizes(raw, "citizenship")) == {"citizen", "not a citizen"}
 
 
