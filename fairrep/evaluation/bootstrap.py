@@ -87,7 +87,7 @@ def _quantiles(differences: np.ndarray, tail: float) -> Interval:
 def _absolute(interval: Interval) -> Interval:
     low, high = interval
     if low <= 0 <= high:
-        return (0.0, max(-low, high))
+        return (0.0, max(abs(low), high))
     return (min(abs(low), abs(high)), max(abs(low), abs(high)))
 
 

@@ -103,15 +103,18 @@ def _task_table(metrics: dict[str, Any]) -> Table:
         ("joint head", "left"),
         ("n", "left"),
     ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=name != "n")  # type: ignore[arg-type]
     for task, heads in metrics["test"].items():
         kind = "seen" if metrics["tasks"][task]["seen"] else "novel"
-        sizes = ", ".join(
-            f"{name} {g['n']:,}" for name, g in _headline(metrics, heads)["groups"].items()
-        )
-        table.add_row(f"{task} ({kind})", *_encoder_row(metrics, heads, metrics["weight"]), sizes)
+        groups = _headline(metrics, heads)["groups"]
+        sizes = [f"{name} {group['n']:,}" for name, group in groups.items()]
+        half = (len(sizes) + 1) // 2  # two lines: the encoder's and its twin's
+        first, second = ", ".join(sizes[:half]), ", ".join(sizes[half:])
+        if metrics["twin"] is None:
+            first, second = ", ".join(sizes), ""
+        table.add_row(f"{task} ({kind})", *_encoder_row(metrics, heads, metrics["weight"]), first)
         if metrics["twin"] is not None:
-            table.add_row("", *_encoder_row(metrics, metrics["twin"]["test"][task], 0.0), "")
+            table.add_row("", *_encoder_row(metrics, metrics["twin"]["test"][task], 0.0), second)
         table.add_section()
     return table
 
