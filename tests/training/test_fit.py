@@ -9,7 +9,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from fairrep.data import prepare_data
+from fairrep.app.build import build_data
+from fairrep.app.configs import compose_config
 from fairrep.encoders import MultitaskHeads, build_encoder
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import ConfigError, RunError
@@ -31,7 +32,7 @@ OPTIMIZER = OptimizerSettings(
 
 @pytest.fixture(scope="module")
 def data():
-    return prepare_data("german", test_fraction=0.2, val_fraction=0.2, split_seed=0, min_rows=2)
+    return build_data(compose_config("train", ["data=german"]))
 
 
 def build(data, *, weight=1.0, init=0, dropout=0.0):
