@@ -24,7 +24,7 @@ FIXED_SWEEPS = 40  # where nobody looks
 MOST_SWEEPS = 1000  # where the error is looked at
 DAMPING = 2 / 3  # of the symmetric updates: errors shrink by 3 where the kernel is positive
 LOWEST, HIGHEST = -60.0, 40.0  # exponents: no entry is denormal, no product overflows
-FLOOR = 1e-30  # smallest sum that is inverted
+FLOOR = 1e-30  # sums between this and its inverse are inverted
 EXTENT = math.exp(20.0)  # largest scaling within a kernel
 
 
@@ -121,8 +121,8 @@ def _cooled(exponent: Exponent, a: Tensor, b: Tensor, *, wait: bool) -> tuple[Te
     for stage in range(stages):
         t = hottest ** (1 - stage / stages)
         kernel = _bounded_exp(exponent(f, g, t[..., None]))
-        u = 1 / _rows(kernel, b).clamp(min=FLOOR)
-        v = 1 / _columns(kernel, a * u).clamp(min=FLOOR)
+        u = _inverse(_rows(kernel, b))
+        v = _inverse(_columns(kernel, a * u))  # of an absent point it may overflow
         f, g = f + t * u.log(), g + t * v.log()
     return f, g
 
@@ -175,6 +175,10 @@ def _warn(error: float, tol: float, sweeps: int) -> None:
 def _bounded_exp(exponents: Tensor, *, highest: float = HIGHEST) -> Tensor:
     """Exponential in place; hardtanh is a clamp that torch.func.vmap can do in place."""
     return torch.nn.functional.hardtanh_(exponents, LOWEST, highest).exp_()
+
+
+def _inverse(sums: Tensor) -> Tensor:
+    return 1 / sums.clamp(FLOOR, 1 / FLOOR)
 
 
 def _rows(kernel: Float[Tensor, "*B n m"], weights: Float[Tensor, "*B m"]) -> Tensor:

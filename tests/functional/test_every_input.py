@@ -193,6 +193,19 @@ def check_drawn_case(name, pair, data):
 
 
 @pytest.mark.parametrize("name", ["sinkhorn", "sinkhorn-p1"])
+def test_an_absent_row_far_from_all_others_leaves_the_potentials_finite(name):
+    x = torch.tensor([[1.541e9], [-2.9343e8]])
+    y = torch.tensor([[15409.9609], [-2934.2891], [-21787.8945]])
+    b = torch.tensor([0.0, 0.5, 0.5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value, *gradients = value_and_gradients(name, x, y, b=b)
+        kept, *_ = value_and_gradients(name, x, y[1:])
+    assert_finite(value, *gradients)
+    torch.testing.assert_close(value, kept)
+
+
+@pytest.mark.parametrize("name", ["sinkhorn", "sinkhorn-p1"])
 @pytest.mark.parametrize("blur", [1e-12, 1e-3, 1e3, 1e12])
 def test_blurs_far_from_the_spacing_of_the_points_give_finite_numbers(name, blur):
     x, y = cloud(9, 3).requires_grad_(), (cloud(7, 3, seed=1) + 1).requires_grad_()
