@@ -23,10 +23,47 @@ class Batch(NamedTuple):
     """A column per seen task; NaN where the row has no label."""
     s: Int[Tensor, " n"]
     """Group codes, ascending."""
+    a: Float[Tensor, "n k"]
+    """The sensitive attributes as numbers, see :class:`AttributeSpec`."""
     weight: Float[Tensor, " n"]
     """Population share of the row's group over its share of the batch: weighted batch means
     estimate population means even where small groups are over-sampled."""
     counts: GroupCounts
+
+
+@dataclass(frozen=True)
+class AttributeSpec:
+    """One sensitive attribute; groups are the intersections of all of them.
+
+    As numbers it is one column in training standard deviations if real-valued, else one
+    indicator column for each of its own groups.
+
+    Attributes:
+        name: the attribute's name.
+        groups: names of its own groups; of a real-valued one, its bins.
+        of_group: for each intersection's code, the position of this attribute's group.
+        real: whether it is a real number.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    of_group: tuple[int, ...]
+    real: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns it takes as numbers."""
+        return 1 if self.real else len(self.groups)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON-ready dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> AttributeSpec:
+        """The inverse of :meth:`to_json`."""
+        lists = {key: tuple(saved[key]) for key in ("groups", "of_group")}
+        return cls(**{**saved, **lists})
 
 
 @dataclass(frozen=True)

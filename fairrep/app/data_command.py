@@ -109,7 +109,8 @@ def _open(asked: argparse.Namespace) -> Source:
 def _describe(asked: argparse.Namespace) -> int:
     raw = _open(asked).read()
     attributes = asked.sensitive or raw.spec.default_sensitive
-    data_tables.print_profile(raw.spec, profile(raw, attributes, list(raw.spec.tasks)))
+    found = profile(raw, attributes, list(raw.spec.tasks), bins=_settings([]).data.bins)
+    data_tables.print_profile(raw.spec, found)
     return 0
 
 
@@ -129,9 +130,13 @@ def _check(asked: argparse.Namespace) -> int:
         )
     require_types(asked.types)
     spec = table_spec(frame, asked.path, types=asked.types, positive={}, drop=asked.drop)
-    config = _train_config(asked, asked.drop)
+    config = _settings(_overrides(asked, asked.drop))
     findings = check_table(
-        RawData(spec, frame), asked.sensitive, asked.tasks, min_rows=config.data.min_rows
+        RawData(spec, frame),
+        asked.sensitive,
+        asked.tasks,
+        min_rows=config.data.min_rows,
+        bins=config.data.bins,
     )
     if not any(finding.stops for finding in findings):
         findings += _as_training_reads_it(asked, config)
@@ -156,10 +161,11 @@ def _as_training_reads_it(asked: argparse.Namespace, config: Any) -> list[Findin
     return []
 
 
-def _train_config(asked: argparse.Namespace, drop: Sequence[str]) -> Any:
+def _settings(overrides: list[str]) -> Any:
+    """Training's settings."""
     from fairrep.app.configs import compose_config
 
-    return compose_config("train", _overrides(asked, drop))
+    return compose_config("train", overrides)
 
 
 def _overrides(asked: argparse.Namespace, drop: Sequence[str]) -> list[str]:

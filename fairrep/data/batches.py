@@ -30,6 +30,7 @@ class IndexLoader:
         self._x = rows.x.to(device)
         self._y = rows.y[:, :tasks].to(device)
         self._s = rows.s.to(device)
+        self._a = rows.a.to(device)
         self._group_weights: Tensor = sampler.group_weights.to(device)
 
     def __len__(self) -> int:
@@ -39,4 +40,5 @@ class IndexLoader:
         for rows, counts in self.sampler:
             index = rows.to(self._x.device)
             s = self._s[index]
-            yield Batch(self._x[index], self._y[index], s, self._group_weights[s], counts)
+            weight = self._group_weights[s]
+            yield Batch(self._x[index], self._y[index], s, self._a[index], weight, counts)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairrep.data.attributes import intersections, name_groups, read_attributes
 from fairrep.data.datasets.user_table import mixed_values
-from fairrep.data.labels import group_labels, label_values
+from fairrep.data.labels import label_values
 from fairrep.data.leaks import leaking_features
 from fairrep.data.registry import RawData
 from fairrep.data.schema import as_numbers, is_number
@@ -48,7 +49,7 @@ def column_types(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def check_table(
-    raw: RawData, sensitive: Sequence[str], tasks: Sequence[str], *, min_rows: int
+    raw: RawData, sensitive: Sequence[str], tasks: Sequence[str], *, min_rows: int, bins: int
 ) -> list[Finding]:
     """Look for what training would refuse and for what would make its figures worthless.
 
@@ -57,12 +58,13 @@ def check_table(
         sensitive: columns whose groups are compared.
         tasks: columns to predict.
         min_rows: rows that every group must have.
+        bins: groups that a real-valued attribute is cut into.
     """
     used = {*sensitive, *tasks}
     features = [name for name in raw.spec.features if name not in used]
     findings = [finding for name in features for finding in _feature(raw, name)]
     if sensitive:
-        findings += _sensitive(raw, sensitive, features, min_rows)
+        findings += _sensitive(raw, sensitive, features, min_rows, bins)
     for task in tasks:
         findings += _task(raw, task, features)
     return findings
@@ -98,10 +100,11 @@ def _is_identifier(column: pd.Series, distinct: int) -> bool:
 
 
 def _sensitive(
-    raw: RawData, sensitive: Sequence[str], features: Sequence[str], min_rows: int
+    raw: RawData, sensitive: Sequence[str], features: Sequence[str], min_rows: int, bins: int
 ) -> list[Finding]:
     try:
-        groups = group_labels(raw.spec, raw.frame, sensitive)
+        attributes = read_attributes(raw.spec, raw.frame, sensitive)
+        groups = intersections(name_groups(attributes, bins=bins))
     except FairrepError as problem:
         return [Finding(True, str(problem))]
     counts = groups.value_counts()

@@ -1,4 +1,4 @@
-"""Task labels and group labels: raw columns → numbers, with the checks that must come first."""
+"""Task labels: raw columns → numbers, with the checks that must come first."""
 
 from __future__ import annotations
 
@@ -8,48 +8,11 @@ import numpy as np
 import pandas as pd
 
 from fairrep.data.registry import DatasetSpec, RawData, unknown
-from fairrep.data.schema import as_categories, as_numbers, factorize
+from fairrep.data.schema import as_numbers, factorize
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import Kind, TaskSpec
 
-MAX_GROUPS = 64
 YES_NO = {"False": "no", "True": "yes"}
-
-
-def group_labels(spec: DatasetSpec, frame: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
-    """Name each row's group; several attributes give their intersections ("Female & Black").
-
-    Raises:
-        ConfigError: unknown attribute, none given.
-        DataError: missing values (counted), too many groups (a number that is not a group).
-    """
-    if not attributes:
-        raise ConfigError("at least one sensitive attribute is needed: set data.sensitive=[NAME].")
-    columns = []
-    for name in attributes:
-        if name not in spec.sensitive:
-            raise ConfigError(unknown("sensitive attribute", name, spec.sensitive))
-        column = spec.sensitive[name].derive(frame).rename(name)
-        if missing := int(column.isna().sum()):
-            raise DataError(
-                f"sensitive attribute '{name}' must be known for every row, but {missing} rows "
-                "lack it; drop those rows or fill them in with a group of their own."
-            )
-        columns.append(as_categories(column))
-    groups = columns[0]
-    for column in columns[1:]:
-        groups = groups + " & " + column
-    if (count := groups.nunique()) > MAX_GROUPS:
-        raise DataError(
-            f"sensitive={list(attributes)} makes {count} groups, more than {MAX_GROUPS}; "
-            "use an attribute with few values, or bin it into a column of its own."
-        )
-    return groups
-
-
-def encode_groups(labels: pd.Series, groups: Sequence[str]) -> np.ndarray:
-    """Codes (n,): position in ``groups``, -1 for a group that training never saw."""
-    return pd.Index(list(groups)).get_indexer(pd.Index(labels)).astype(np.int64)
 
 
 def encode_task(

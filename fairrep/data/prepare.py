@@ -11,8 +11,15 @@ import pandas as pd
 import torch
 
 from fairrep.data import prepared_copy
+from fairrep.data.attributes import (
+    encode_attributes,
+    encode_groups,
+    intersections,
+    name_groups,
+    read_attributes,
+)
 from fairrep.data.choose import choose_features, choose_tasks
-from fairrep.data.labels import encode_groups, encode_task, group_labels, labelled_rows, strata
+from fairrep.data.labels import encode_task, labelled_rows, strata
 from fairrep.data.prepared import PreparedData, Rows
 from fairrep.data.registry import RawData, open_dataset
 from fairrep.data.schema import fit_schema
@@ -26,6 +33,7 @@ class Choices:
     """What a user chooses of a data set; the fields are described at :func:`prepare_data`."""
 
     sensitive: Sequence[str] | None
+    bins: int
     seen: Sequence[str] | None
     novel: Sequence[str] | None
     features: Sequence[str] | None
@@ -41,6 +49,7 @@ def prepare_data(
     *,
     path: str | None = None,
     sensitive: Sequence[str] | None = None,
+    bins: int,
     seen: Sequence[str] | None = None,
     novel: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
@@ -60,6 +69,8 @@ def prepare_data(
         path: the user's file (``csv``), or a folder with the publisher's files.
         sensitive: sensitive attributes; several give their intersections. ``None`` here and below:
             the data set's own default.
+        bins: groups that a real-valued attribute is cut into, at quantiles of the training rows:
+            for batches and figures; penalties on real numbers read it unbinned.
         seen: tasks that the encoder is trained on.
         novel: tasks that training never reads.
         features: columns of x before the tasks' own columns and the sensitive ones are taken out.
@@ -80,6 +91,7 @@ def prepare_data(
     """
     choices = Choices(
         sensitive,
+        bins,
         seen,
         novel,
         features,
@@ -108,33 +120,37 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
     everybody = len(raw.frame)
     raw = labelled_rows(raw, [*seen, *novel])
     asked = choices.sensitive
-    attributes = tuple(raw.spec.default_sensitive if asked is None else asked)
-    groups_of_rows = group_labels(raw.spec, raw.frame, attributes)
+    names = tuple(raw.spec.default_sensitive if asked is None else asked)
+    attributes = read_attributes(raw.spec, raw.frame, names)
     kept, dropped = choose_features(
         raw,
         [*seen, *novel],
-        attributes,
+        names,
         choices.features,
         include_sensitive=choices.include_sensitive,
     )
     split = split_rows(
-        strata(raw, groups_of_rows, [*seen, *novel]),
+        strata(raw, intersections(name_groups(attributes, bins=choices.bins)), [*seen, *novel]),
         test_rows=raw.test_rows,
         test_fraction=choices.test_fraction,
         val_fraction=choices.val_fraction,
         split_seed=choices.split_seed,
     )
+    named = name_groups(attributes, bins=choices.bins, fitted_on=split.train)
+    groups_of_rows = intersections(named)
     groups = _known_groups(groups_of_rows.iloc[split.train], choices.min_rows)
     tasks, labels = _encode_tasks(raw, seen, novel, split)
     table = raw.frame[kept]
     schema = fit_schema(table.iloc[split.train], raw.spec.kinds)
     encoded, missing = schema.encode(table), table.isna().to_numpy()
     codes, numbers = encode_groups(groups_of_rows, groups), raw.frame.index.to_numpy()
+    specs, as_numbers = encode_attributes(attributes, named, groups, split.train)
     rows = {
         part: Rows(
             x=torch.from_numpy(encoded[index]),
             y=torch.from_numpy(labels[index]),
             s=torch.from_numpy(codes[index]),
+            a=torch.from_numpy(as_numbers[index]),
             index=numbers[index],
         )
         for part, index in _parts(split).items()
@@ -146,7 +162,7 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
     return PreparedData(
         raw.spec,
         tasks,
-        attributes,
+        specs,
         groups,
         schema,
         **rows,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fairrep.data.registry import DatasetSpec
 from fairrep.data.schema import TableSchema
-from fairrep.types import TaskSpec
+from fairrep.types import AttributeSpec, TaskSpec
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Rows:
     x: Tensor  # (n, p) float32
     y: Tensor  # (n, T) float32, a column per task, seen ones first; NaN = no label
     s: Tensor  # (n,) int64 group codes, -1 = a group that training never saw
+    a: Tensor  # (n, k) float32, the sensitive attributes as numbers (AttributeSpec)
     index: np.ndarray  # (n,) row numbers in the source table
 
     def __len__(self) -> int:
@@ -31,7 +32,7 @@ class PreparedData:
 
     spec: DatasetSpec
     tasks: tuple[TaskSpec, ...]
-    sensitive: tuple[str, ...]
+    attributes: tuple[AttributeSpec, ...]
     groups: tuple[str, ...]
     schema: TableSchema
     train: Rows
@@ -50,6 +51,11 @@ class PreparedData:
     def seen(self) -> tuple[TaskSpec, ...]:
         """Tasks that the encoder is trained on."""
         return tuple(task for task in self.tasks if task.seen)
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Names of the sensitive attributes."""
+        return tuple(attribute.name for attribute in self.attributes)
 
     @property
     def splits(self) -> dict[str, Rows]:

@@ -24,11 +24,11 @@ from fairrep.data.prepared import PreparedData, Rows
 from fairrep.data.registry import dataset_spec
 from fairrep.data.schema import TableSchema
 from fairrep.data.sources import cache_folder
-from fairrep.types import TaskSpec
+from fairrep.types import AttributeSpec, TaskSpec
 
 KEPT = 4  # copies per data set; older ones are removed
 PARTS = ("train", "val", "test")
-PLAIN = ("sensitive", "groups", "dropped", "surprises", "left_out", "notes")
+PLAIN = ("groups", "dropped", "surprises", "left_out", "notes")
 
 
 def copy_path(name: str, files: Sequence[Path], settings: Mapping[str, Any]) -> Path:
@@ -48,6 +48,7 @@ def save_copy(data: PreparedData, path: Path) -> None:
     described = {name: getattr(data, name) for name in PLAIN} | {
         "title": data.spec.title,
         "tasks": [task.to_json() for task in data.tasks],
+        "attributes": [attribute.to_json() for attribute in data.attributes],
         "schema": data.schema.to_json(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +71,7 @@ def load_copy(name: str, path: Path) -> PreparedData | None:
                     x=stored.get_tensor(f"{part}.x"),
                     y=stored.get_tensor(f"{part}.y"),
                     s=stored.get_tensor(f"{part}.s"),
+                    a=stored.get_tensor(f"{part}.a"),
                     index=stored.get_tensor(f"{part}.index").numpy(),
                 )
                 for part in PARTS
@@ -77,11 +79,12 @@ def load_copy(name: str, path: Path) -> PreparedData | None:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
     plain = {key: described[key] for key in PLAIN}
-    for key in ("sensitive", "groups", "notes"):
+    for key in ("groups", "notes"):
         plain[key] = tuple(plain[key])
     return PreparedData(
         spec=replace(dataset_spec(name), title=described["title"]),
         tasks=tuple(TaskSpec.from_json(task) for task in described["tasks"]),
+        attributes=tuple(AttributeSpec.from_json(one) for one in described["attributes"]),
         schema=TableSchema.from_json(described["schema"]),
         train=rows["train"],
         val=rows["val"],

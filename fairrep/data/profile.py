@@ -8,21 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairrep.data.labels import group_labels, label_values
+from fairrep.data.attributes import intersections, name_groups, read_attributes
+from fairrep.data.labels import label_values
 from fairrep.data.registry import RawData
 
 
-def profile(raw: RawData, attributes: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
+def profile(
+    raw: RawData, attributes: Sequence[str], tasks: Sequence[str], *, bins: int
+) -> dict[str, Any]:
     """Count rows, groups, labels and missing values; JSON-ready.
 
     A task's ``by_group`` is its base rate (binary), mean (regression) or the share of its
-    commonest class (multiclass) in each group; its ``correlation`` with s is η.
+    commonest class (multiclass) in each group; its ``correlation`` with s is η. A real-valued
+    attribute is cut into ``bins`` groups at its quantiles.
 
     Raises:
         ConfigError: unknown attribute or task.
         DataError: missing values of s, labels that cannot be used, no label at all.
     """
-    groups = group_labels(raw.spec, raw.frame, attributes)
+    groups = intersections(name_groups(read_attributes(raw.spec, raw.frame, attributes), bins=bins))
     features = [name for name in raw.spec.features if name in raw.frame.columns]
     missing = raw.frame[features].isna().sum()
     return {

@@ -37,10 +37,17 @@ class TaskColumn:
 
 @dataclass(frozen=True)
 class SensitiveColumn:
-    """How a sensitive attribute is read from the typed table (missing = unknown)."""
+    """How a sensitive attribute is read from the typed table (missing = unknown).
+
+    Attributes:
+        derive: table → names of groups, or numbers where ``real``.
+        uses: columns that it is read from; they leave x with it.
+        real: a real number, e.g. an age: penalties may read it unbinned, figures bin it.
+    """
 
     derive: Callable[[pd.DataFrame], pd.Series]
     uses: tuple[str, ...]
+    real: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,11 @@ QUICK = (
 Command = Callable[..., subprocess.Popen[str]]
 
 
+def _heed_ctrl_c() -> None:
+    """Shells start background jobs with Ctrl-C ignored; a user's command is no such job."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(tmp_path) -> Command:
     """Start ``python scripts/NAME.py …`` in an empty folder; the test waits for it."""
@@ -32,6 +38,7 @@ def start(tmp_path) -> Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_ctrl_c,
         )
 
     return run

@@ -15,6 +15,7 @@ SETTINGS = {
     "val_fraction": 0.2,
     "split_seed": 0,
     "min_rows": 10,
+    "bins": 2,
     "offline": True,
     "cache": False,
 }

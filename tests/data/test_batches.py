@@ -12,6 +12,7 @@ ROWS = Rows(
     x=torch.arange(40.0).view(20, 2),
     y=torch.stack([torch.arange(20.0), torch.full((20,), torch.nan)], dim=1),
     s=S,
+    a=torch.nn.functional.one_hot(S).float(),
     index=np.arange(20),
 )
 

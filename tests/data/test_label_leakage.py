@@ -21,6 +21,7 @@ from tests.data.helpers import people, prepare, write_csv
 ROWS = 8_000
 CHOICES = Choices(
     sensitive=None,
+    bins=2,
     seen=None,
     novel=None,
     features=None,

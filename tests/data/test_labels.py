@@ -1,4 +1,4 @@
-"""Task and group labels, and every refusal with its number or name."""
+"""Task labels, and every refusal with its number or name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from fairrep.data import DatasetSpec, RawData
-from fairrep.data.labels import encode_groups, encode_task, group_labels, labelled_rows
+from fairrep.data.labels import encode_task, labelled_rows
 from fairrep.data.registry import SensitiveColumn, TaskColumn
-from fairrep.errors import ConfigError, DataError
+from fairrep.errors import DataError
 
 TABLE = pd.DataFrame(
     {
@@ -47,34 +47,6 @@ ALL = np.arange(6)
 
 def encode(name, train=ALL):
     return encode_task(SPEC, TABLE, name, seen=True, train=train)
-
-
-def test_several_attributes_give_their_intersections():
-    assert group_labels(SPEC, TABLE, ["sex", "race"]).tolist() == [
-        *("f & x", "m & x", "f & y", "m & y", "m & x", "f & y")
-    ]
-
-
-def test_groups_are_coded_by_value_and_unknown_ones_are_minus_one():
-    assert encode_groups(pd.Series(["m", "f", "d"]), ["f", "m"]).tolist() == [1, 0, -1]
-
-
-def test_no_attribute_and_an_unknown_one_are_refused():
-    with pytest.raises(ConfigError, match="at least one sensitive"):
-        group_labels(SPEC, TABLE, [])
-    with pytest.raises(ConfigError, match=r"'sexx' is not known.*Did you mean 'sex'"):
-        group_labels(SPEC, TABLE, ["sexx"])
-
-
-def test_missing_values_of_s_are_counted():
-    with pytest.raises(DataError, match=r"'gap'.*2 rows"):
-        group_labels(SPEC, TABLE, ["gap"])
-
-
-def test_a_number_is_not_a_group():
-    table = pd.DataFrame({c: np.arange(100) for c in TABLE.columns})
-    with pytest.raises(DataError, match="100 groups, more than 64"):
-        group_labels(SPEC, table, ["many"])
 
 
 def test_booleans_become_no_and_yes_with_nan_where_there_is_no_label():

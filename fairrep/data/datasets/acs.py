@@ -108,6 +108,7 @@ SPEC = DatasetSpec(
             lambda t: (_column(t, "DIS") == 1).map({True: "disability", False: "none"}),
             ("DIS", "DEAR", "DEYE", "DREM", "DPHY"),
         ),
+        "age": SensitiveColumn(lambda t: _column(t, "AGEP"), ("AGEP",), real=True),
         "age_over_40": SensitiveColumn(
             lambda t: (_column(t, "AGEP") > 40).map({True: "over 40", False: "40 or less"}),
             ("AGEP",),

@@ -82,6 +82,7 @@ SPEC = DatasetSpec(
     sensitive={
         "sex": SensitiveColumn(lambda t: t["sex"], ("sex",)),
         "race": SensitiveColumn(lambda t: t["race"], ("race",)),
+        "age": SensitiveColumn(lambda t: t["age"], ("age",), real=True),
         "age_over_40": SensitiveColumn(
             lambda t: pd.Series(np.where(t["age"] > 40, "over 40", "40 or less"), t.index),
             ("age",),

@@ -50,6 +50,7 @@ SPEC = DatasetSpec(
     sensitive={
         "race": SensitiveColumn(lambda t: t["race"].map(RACES).fillna("other"), ("race",)),
         "sex": SensitiveColumn(lambda t: t["sex"], ("sex",)),
+        "age": SensitiveColumn(lambda t: t["age"], ("age", "age_cat"), real=True),
         "age_over_25": SensitiveColumn(
             lambda t: (t["age"] > 25).map({True: "over 25", False: "25 or less"}),
             ("age", "age_cat"),

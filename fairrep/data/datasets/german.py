@@ -57,6 +57,7 @@ SPEC = DatasetSpec(
             lambda t: t["foreign_worker"].map({"A201": "foreign", "A202": "domestic"}),
             ("foreign_worker",),
         ),
+        "age": SensitiveColumn(lambda t: t["age"], ("age",), real=True),
         "age_over_25": SensitiveColumn(
             lambda t: (t["age"] > 25).map({True: "over 25", False: "25 or less"}), ("age",)
         ),

@@ -78,6 +78,7 @@ SPEC = DatasetSpec(
     sensitive={
         "sex": SensitiveColumn(lambda t: t["sex"], ("sex",)),
         "race": SensitiveColumn(lambda t: t["race"], ("race",)),
+        "age": SensitiveColumn(lambda t: t["age"], ("age",), real=True),
         "citizenship": SensitiveColumn(
             lambda t: (
                 t["citizenship"]

@@ -35,7 +35,8 @@ def source(
         offline: of no matter, nothing is downloaded.
         test_path: a second file with the same columns whose rows are the test rows.
         types: column → type where the inferred one is wrong: ``numeric`` or ``categorical`` for a
-            feature, ``binary``, ``multiclass`` or ``regression`` for a task.
+            feature, ``binary``, ``multiclass`` or ``regression`` for a task. A sensitive attribute
+            stated to be ``numeric`` is read as a real number.
         positive: binary task → the value that counts as 1; by default the last in sorted order.
         drop: columns that never enter x (identifiers, leaking columns).
 
@@ -86,7 +87,10 @@ def table_spec(
             column: _task(frame[column], types.get(column), positive.get(column))
             for column in frame.columns
         },
-        sensitive={column: _sensitive(column) for column in frame.columns},
+        sensitive={
+            column: _sensitive(column, real=types.get(column) == "numeric")
+            for column in frame.columns
+        },
         default_sensitive=(),
         default_seen=(),
         kinds={column: kind for column, kind in types.items() if kind in FEATURE_KINDS},
@@ -174,5 +178,5 @@ def _equals(column: pd.Series, value: str) -> pd.Series:
     return hit.astype("boolean").where(column.notna())
 
 
-def _sensitive(name: str) -> SensitiveColumn:
-    return SensitiveColumn(lambda table: table[name], (name,))
+def _sensitive(name: str, *, real: bool) -> SensitiveColumn:
+    return SensitiveColumn(lambda table: table[name], (name,), real)
