@@ -1,57 +1,88 @@
-"""Heads by name: fit on training rows, select on validation rows, predict test rows."""
+"""Heads by name: fit on training rows, select on validation rows; predictions come later.
+
+Fitting and predicting are apart, so that everything is settled before test rows are read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
+from fairrep.evaluation.boosting_head import fit_boosting_head
+from fairrep.evaluation.linear_head import fit_linear_heads, moments
 from fairrep.evaluation.mlp_head import fit_mlp_heads
+from fairrep.evaluation.view import View, stacks
+from fairrep.seeds import derive_seed
 from fairrep.types import TaskSpec
 
-Arrays = tuple[np.ndarray, np.ndarray]
-"""Representations (n, d) and labels (n, T)."""
-FitHeads = Callable[[Arrays, Arrays, np.ndarray, Sequence[TaskSpec], int], list[np.ndarray]]
-"""(train, val, z_test, tasks, seed) → predictions on the test rows, one array a task."""
+Rows = tuple[Sequence[View], Tensor]
+"""The same rows in every representation, and their labels (n, T), NaN = none."""
+Predictions = list[list[np.ndarray]]
+"""By representation, by task: probability of class 1 (n,), of every class (n, K), or values."""
+Predict = Callable[[Sequence[View]], Predictions]
+Fit = Callable[[Rows, Rows, Sequence[TaskSpec], int], Predict]
+"""(train, val, tasks, seed) → predictions for the same representations of other rows."""
 
 
-def logistic_heads(
-    train: Arrays, val: Arrays, z_test: np.ndarray, tasks: Sequence[TaskSpec], seed: int
-) -> list[np.ndarray]:
-    """Logistic regression per task (ridge for regression) on standardised representations."""
-    return [_linear(train, t, z_test, task) for t, task in enumerate(tasks)]
-
-
-def mlp_heads(
-    train: Arrays, val: Arrays, z_test: np.ndarray, tasks: Sequence[TaskSpec], seed: int
-) -> list[np.ndarray]:
-    """MLPs with one hidden layer of 50 units, stopped on validation rows."""
-    scaler = StandardScaler().fit(train[0])
-    z, z_val, z_last = (
-        torch.from_numpy(scaler.transform(part).astype(np.float32))
-        for part in (train[0], val[0], z_test)
+def logistic_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int) -> Predict:
+    """Logistic regression (ridge for regression); the penalty's strength chosen on ``val``."""
+    return _stacked(
+        train, val, tasks, lambda z, y, z_val, y_val: fit_linear_heads(z, y, z_val, y_val, tasks)
     )
-    y, y_val = (torch.from_numpy(part[1].astype(np.float32)) for part in (train, val))
-    heads = fit_mlp_heads(z, y, z_val, y_val, tasks, seed=seed)
-    with torch.no_grad():
-        return predictions(heads(z_last), tasks)
 
 
-HEADS: dict[str, FitHeads] = {"logistic": logistic_heads, "mlp": mlp_heads}
+def mlp_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int) -> Predict:
+    """MLPs with one hidden layer of 50 units, stopped on ``val``."""
+
+    def fit(z: Tensor, y: Tensor, z_val: Tensor, y_val: Tensor) -> Callable[[Tensor], Tensor]:
+        mean, scale = moments(z)
+        heads = fit_mlp_heads(
+            (z - mean) / scale, y, (z_val - mean) / scale, y_val, tasks, seed=seed
+        )
+        return lambda other: heads((other - mean) / scale)
+
+    return _stacked(train, val, tasks, fit)
 
 
-def predictions(outputs: torch.Tensor, tasks: Sequence[TaskSpec]) -> list[np.ndarray]:
-    """Turn heads' outputs into probabilities, or regression values in the labels' units."""
+def boosting_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int) -> Predict:
+    """Histogram gradient boosting, the number of trees chosen on ``val``."""
+    y, y_val = (part[1].double().cpu().numpy() for part in (train, val))
+    heads = [
+        [
+            fit_boosting_head(view, y[:, t], view_val, y_val[:, t], task, seed=seed)
+            for t, task in enumerate(tasks)
+        ]
+        for view, view_val in zip(train[0], val[0])
+    ]
+    return lambda views: [[head.predict(v) for head in row] for v, row in zip(views, heads)]
+
+
+HEADS: dict[str, Fit] = {
+    "logistic": logistic_heads,
+    "mlp": mlp_heads,
+    "boosting": boosting_heads,
+}
+
+
+def fit_heads(
+    names: Sequence[str], train: Rows, val: Rows, tasks: Sequence[TaskSpec], *, seed: int
+) -> dict[str, Predict]:
+    """Fit the named heads of all tasks on all representations."""
+    return {
+        name: HEADS[name](train, val, tasks, derive_seed(seed, "head", name)) for name in names
+    }
+
+
+def predictions(outputs: Tensor, tasks: Sequence[TaskSpec]) -> list[np.ndarray]:
+    """Turn heads' outputs (n, o) into probabilities, or regression values in the labels' units."""
     parts = outputs.detach().cpu().double().split([task.outputs for task in tasks], dim=1)
     return [_prediction(part, task) for part, task in zip(parts, tasks)]
 
 
-def _prediction(outputs: torch.Tensor, task: TaskSpec) -> np.ndarray:
+def _prediction(outputs: Tensor, task: TaskSpec) -> np.ndarray:
     if task.kind == "multiclass":
         return outputs.softmax(1).numpy()
     column = outputs[:, 0]
@@ -60,12 +91,26 @@ def _prediction(outputs: torch.Tensor, task: TaskSpec) -> np.ndarray:
     return (column * task.scale + task.mean).numpy()
 
 
-def _linear(train: Arrays, t: int, z_test: np.ndarray, task: TaskSpec) -> np.ndarray:
-    known = ~np.isnan(train[1][:, t])
-    z, y = train[0][known], train[1][known, t]
-    model: Any = Ridge() if task.kind == "regression" else LogisticRegression(max_iter=2000)
-    fitted = make_pipeline(StandardScaler(), model).fit(z, y)
-    if task.kind == "regression":
-        return fitted.predict(z_test)
-    probabilities = fitted.predict_proba(z_test)
-    return probabilities[:, 1] if task.kind == "binary" else probabilities
+def _stacked(
+    train: Rows,
+    val: Rows,
+    tasks: Sequence[TaskSpec],
+    fit: Callable[[Tensor, Tensor, Tensor, Tensor], Callable[[Tensor], Tensor]],
+) -> Predict:
+    """Fit the representations of equal width together."""
+    vals = dict(enumerate(val[0]))
+    fitted = []
+    for positions, z in stacks(train[0]):
+        z_val = torch.stack([vals[p].matrix for p in positions])
+        y, y_val = (part[1].to(z) for part in (train, val))
+        fitted.append((positions, fit(z, y, z_val, y_val)))
+
+    @torch.no_grad()
+    def predict(views: Sequence[View]) -> Predictions:
+        found: dict[int, list[np.ndarray]] = {}
+        for positions, heads in fitted:
+            outputs = heads(torch.stack([views[p].matrix for p in positions]))
+            found |= {p: predictions(o, tasks) for p, o in zip(positions, outputs)}
+        return [found[p] for p in range(len(views))]
+
+    return predict

@@ -1,8 +1,9 @@
-"""Fresh MLP heads on a frozen representation: all tasks at once, each stopped on its own.
+"""Fresh MLP heads: all tasks on all representations at once, each stopped on its own.
 
-One hidden layer of 50 units, as in the FARE protocol (Jovanović et al. 2023). The heads of all
-tasks are one stack of matrices and share batches, so T heads cost little more than one; every
-step is elementwise in the stack, so each head is what it would be alone.
+One hidden layer of 50 units, as in the FARE protocol (Jovanović et al. 2023). The heads are one
+stack of matrices and share batches, so many cost little more than one; every step is elementwise
+in the stack and every head's start is drawn from a stream of its own task, so each head is what it
+would be alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fairrep.evaluation.losses import MeanLosses
 from fairrep.seeds import generator
-from fairrep.training.loss import base_rate_logits, task_losses
+from fairrep.training.loss import base_rate_logits
 from fairrep.types import TaskSpec
 
 
@@ -28,7 +30,7 @@ class MLPHeadSettings:
         lr: Adam's learning rate.
         batch_size: rows.
         epochs: largest number of passes.
-        patience: epochs without a better validation loss before a task's head is settled.
+        patience: epochs without a better validation loss before a head is settled.
     """
 
     hidden: int = 50
@@ -39,61 +41,66 @@ class MLPHeadSettings:
 
 
 class StackedMLP(nn.Module):
-    """T one-hidden-layer heads side by side; forward returns their outputs side by side."""
+    """r · t one-hidden-layer heads; forward returns each representation's outputs side by side."""
 
     def __init__(
-        self, dim: int, tasks: Sequence[TaskSpec], hidden: int, draws: torch.Generator
+        self, representations: int, dim: int, tasks: Sequence[TaskSpec], hidden: int, seed: int
     ) -> None:
         super().__init__()
         self.sizes = [task.outputs for task in tasks]
-        width = max(self.sizes)
+        self.hidden, width = hidden, max(self.sizes)
+        first, second = [], []
+        for task in tasks:  # the same start on every representation
+            draws = generator(seed, "head", "init", task.name)
+            first.append(_uniform(dim, hidden, draws))
+            second.append(_uniform(hidden, width, draws))
+        r, t = representations, len(tasks)
+        self.w1 = nn.Parameter(torch.cat(first, dim=1).repeat(r, 1, 1))  # (r, d, t * hidden)
+        self.b1 = nn.Parameter(torch.zeros(r, 1, t * hidden))
+        self.w2 = nn.Parameter(torch.stack(second).repeat(r, 1, 1, 1))  # (r, t, hidden, width)
+        self.b2 = nn.Parameter(torch.zeros(r, 1, t, width))
 
-        def uniform(*shape: int) -> nn.Parameter:
-            bound = shape[-2] ** -0.5
-            return nn.Parameter((torch.rand(*shape, generator=draws) * 2 - 1) * bound)
-
-        self.w1, self.w2 = uniform(len(tasks), dim, hidden), uniform(len(tasks), hidden, width)
-        self.b1 = nn.Parameter(torch.zeros(len(tasks), 1, hidden))
-        self.b2 = nn.Parameter(torch.zeros(len(tasks), 1, width))
-
-    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n o"]:
+    def forward(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
         """Outputs of all heads."""
-        hidden = torch.relu(z @ self.w1 + self.b1)  # (T, n, hidden)
-        out = hidden @ self.w2 + self.b2  # (T, n, width)
-        return torch.cat([out[t, :, :size] for t, size in enumerate(self.sizes)], dim=1)
+        hidden = torch.baddbmm(self.b1, z, self.w1).relu_()  # (r, n, t * hidden)
+        hidden = hidden.unflatten(2, (-1, self.hidden)).transpose(1, 2)  # (r, t, n, hidden)
+        out = (hidden @ self.w2).transpose(1, 2) + self.b2  # (r, n, t, width)
+        if max(self.sizes) == 1:
+            return out.flatten(2)
+        return torch.cat([out[:, :, t, :size] for t, size in enumerate(self.sizes)], dim=2)
 
 
 def fit_mlp_heads(
-    z: Float[Tensor, "n d"],
+    z: Float[Tensor, "r n d"],
     y: Float[Tensor, "n t"],
-    z_val: Float[Tensor, "v d"],
+    z_val: Float[Tensor, "r v d"],
     y_val: Float[Tensor, "v t"],
     tasks: Sequence[TaskSpec],
     *,
     seed: int,
     settings: MLPHeadSettings | None = None,
 ) -> StackedMLP:
-    """Train on training rows; each task keeps the epoch with its lowest validation loss."""
+    """Train on training rows; each head keeps the epoch with its lowest validation loss."""
     settings = settings or MLPHeadSettings()
-    heads = StackedMLP(z.shape[1], tasks, settings.hidden, generator(seed, "head", "init"))
+    heads = StackedMLP(len(z), z.shape[2], tasks, settings.hidden, seed).to(z.device)
+    mean_losses = MeanLosses(tasks)
     _start_at_base_rates(heads, y, tasks)
     optimizer = torch.optim.Adam(heads.parameters(), lr=settings.lr)
-    best = torch.full((len(tasks),), torch.inf)
+    best = torch.full((len(z), len(tasks)), torch.inf, device=z.device)
     kept = [p.detach().clone() for p in heads.parameters()]
-    since = torch.zeros(len(tasks))
+    since = torch.zeros_like(best)
     for epoch in range(settings.epochs):
-        order = torch.randperm(len(z), generator=generator(seed, "head", "batches", epoch))
-        for rows in order.split(settings.batch_size):
+        order = torch.randperm(z.shape[1], generator=generator(seed, "head", "batches", epoch))
+        for rows in order.to(z.device).split(settings.batch_size):
             optimizer.zero_grad()
-            _mean_losses(heads(z[rows]), y[rows], tasks).sum().backward()
+            mean_losses(heads(z[:, rows]), y[rows]).sum().backward()
             optimizer.step()
         with torch.no_grad():
-            losses = _mean_losses(heads(z_val), y_val, tasks)
+            losses = mean_losses(heads(z_val), y_val)
         better = losses < best
         best = torch.where(better, losses, best)
         since = torch.where(better, 0, since + 1)
-        for keep, value in zip(kept, heads.parameters()):
-            keep[better] = value.detach()[better]
+        _keep(heads, kept, better)
         if (since >= settings.patience).all():
             break
     with torch.no_grad():
@@ -102,13 +109,20 @@ def fit_mlp_heads(
     return heads
 
 
-def _mean_losses(outputs: Tensor, y: Tensor, tasks: Sequence[TaskSpec]) -> Tensor:
-    known = ~torch.isnan(y)
-    losses = task_losses(outputs, y.nan_to_num(), tasks) * known
-    return losses.sum(0) / known.sum(0).clamp_min(1)
+@torch.no_grad()
+def _keep(heads: StackedMLP, kept: list[Tensor], better: Tensor) -> None:
+    """Copy the weights of the heads that got better, by representation and task."""
+    units = better.repeat_interleave(heads.hidden, dim=1)[:, None]  # (r, 1, t * hidden)
+    masks = (units, units, better[:, :, None, None], better[:, None, :, None])
+    for keep, value, mask in zip(kept, (heads.w1, heads.b1, heads.w2, heads.b2), masks):
+        keep.copy_(torch.where(mask, value, keep))
 
 
 @torch.no_grad()
 def _start_at_base_rates(heads: StackedMLP, y: Tensor, tasks: Sequence[TaskSpec]) -> None:
-    for t, part in enumerate(base_rate_logits(y, tasks).split(heads.sizes)):
-        heads.b2[t, 0, : len(part)] = part
+    for t, part in enumerate(base_rate_logits(y.cpu(), tasks).split(heads.sizes)):
+        heads.b2[:, 0, t, : len(part)] = part.to(heads.b2)
+
+
+def _uniform(rows: int, columns: int, draws: torch.Generator) -> Tensor:
+    return (torch.rand(rows, columns, generator=draws) * 2 - 1) * rows**-0.5
