@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +38,14 @@ def user_errors(*, debug: bool, folder: Path | None = None) -> Iterator[None]:
 def is_first_process() -> bool:
     """Whether this process is the one that prints and writes (rank 0, or the only one)."""
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def quieten() -> None:
+    """Keep Lightning's advice out of the terminal; its warnings stay."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        for suffix in ("", ".utilities.rank_zero"):
+            logging.getLogger(name + suffix).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
 
 
 def _remove_if_empty(folder: Path | None) -> None:

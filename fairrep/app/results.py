@@ -44,7 +44,11 @@ def part_metrics(
         "epochs": fitted.epochs,
         "seconds": round(fitted.seconds, 3),
         "head": config.evaluation.headline,
-        "tasks": {task.name: {"kind": task.kind, "seen": task.seen} for task in data.tasks},
+        "tasks": {
+            task.name: {"kind": task.kind, "seen": task.seen}
+            for task in data.tasks
+            if task.name in evaluation.test
+        },
         "test": evaluation.test,
         "twin": None,
         "leakage": {

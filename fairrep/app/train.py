@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import compose_config, plain, resumed
-from fairrep.app.console import INTERRUPTED, is_first_process, user_errors
+from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_errors
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import RunFolder
 from fairrep.data import PreparedData, describe
@@ -58,7 +56,7 @@ def train(*overrides: str, folder: str | Path) -> dict[str, Any]:
 
 def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     """Train, evaluate, write the run's folder, print the report; return the metrics."""
-    _quieten()
+    quieten()
     first, resume = is_first_process(), config.resume is not None
     config = resumed(config)
     folder = RunFolder(path)
@@ -140,14 +138,12 @@ def _evaluate(
     fitted: FitResult,
 ) -> PartResult:
     z = represent(module.encoder, module.heads, data)
-    evaluation = evaluate_representation(z, data, heads=build_heads(config), seed=config.seed)
+    evaluation = evaluate_representation(
+        z,
+        data,
+        data.tasks if config.transfer else data.seen,
+        heads=build_heads(config),
+        seed=config.seed,
+    )
     metrics = part_metrics(config, data, fitted, evaluation, twin=part.twin)
     return PartResult(metrics, z, evaluation)
-
-
-def _quieten() -> None:
-    """Keep Lightning's advice out of the terminal; its warnings stay."""
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        for suffix in ("", ".utilities.rank_zero"):
-            logging.getLogger(name + suffix).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")

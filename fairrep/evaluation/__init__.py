@@ -1,8 +1,7 @@
-"""Evaluation: metrics with intervals, fresh heads on frozen representations, leakage."""
+"""Evaluation: metrics with intervals, fresh heads on frozen representations, leakage, transfer."""
 
-from fairrep.evaluation.bootstrap import gap_interval, ks_interval
+from fairrep.evaluation.figures_of_task import Grouping, Metrics, groupings
 from fairrep.evaluation.heads import HEADS
-from fairrep.evaluation.leakage import leakage
 from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.representation import (
     Evaluation,
@@ -11,16 +10,23 @@ from fairrep.evaluation.representation import (
     principal_plane,
     represent,
 )
+from fairrep.evaluation.sealed import Sealed, SealError
+from fairrep.evaluation.transfer import transfer_figures
+from fairrep.evaluation.view import View
 
 __all__ = [
     "HEADS",
     "Evaluation",
+    "Grouping",
+    "Metrics",
     "Representation",
+    "SealError",
+    "Sealed",
+    "View",
     "evaluate_representation",
-    "gap_interval",
-    "ks_interval",
-    "leakage",
+    "groupings",
     "principal_plane",
     "represent",
     "task_metrics",
+    "transfer_figures",
 ]

@@ -1,55 +1,88 @@
-"""How well the sensitive group can be read from a representation."""
+"""How well the sensitive attributes can be read from a representation.
+
+Reading them is a prediction task like any other: the same fresh heads, fitted beside the tasks'.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+import torch
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from fairrep.evaluation.figures_of_task import Grouping
+from fairrep.types import AttributeSpec, TaskSpec
+
+GROUPS = "groups"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One thing to be read: the intersections, an attribute's group, or its real value."""
+
+    name: str
+    task: TaskSpec
+    way: Grouping | None  # of a group
+    column: int = 0  # of a real value, among the attributes as numbers
+
+
+def probes(ways: Sequence[Grouping], attributes: Sequence[AttributeSpec]) -> list[Probe]:
+    """Say what is to be read: every grouping, and every real-valued attribute as a number."""
+    found = []
+    for way in ways:
+        kind = "binary" if len(way.groups) == 2 else "multiclass"
+        name = way.name or (attributes[0].name if len(attributes) == 1 else GROUPS)
+        found.append(Probe(name, TaskSpec(f"s/{name}", kind, way.groups), way))  # type: ignore[arg-type]
+    column = 0
+    for attribute in attributes:
+        if attribute.real:
+            name = f"{attribute.name} (real)"
+            found.append(Probe(name, TaskSpec(f"s/{name}", "regression"), None, column))
+        column += attribute.width
+    return found
+
+
+def probe_labels(asked: Sequence[Probe], s: Tensor, a: Tensor) -> Tensor:
+    """Labels (n, p): group codes, NaN = unknown; real values in training standard deviations."""
+    columns = []
+    for probe in asked:
+        if probe.way is None:
+            columns.append(a[:, probe.column].double())
+        else:
+            codes = torch.from_numpy(probe.way.codes(s.numpy())).double()
+            columns.append(torch.where(codes < 0, torch.nan, codes))
+    return torch.stack(columns, dim=1)
 
 
 def leakage(
-    z_train: np.ndarray, s_train: np.ndarray, z_test: np.ndarray, s_test: np.ndarray, *, seed: int
-) -> dict[str, dict[str, float]]:
-    """Train probes for s on training rows, score them on test rows of known groups.
+    probe: Probe, prediction: np.ndarray, y: np.ndarray, y_train: np.ndarray
+) -> dict[str, float]:
+    """Score one head's reading of s on rows of known groups.
 
-    Classes are weighted equally, so chance is balanced accuracy 1/G and AUC 0.5. A boosting probe
-    sees what a linear one misses.
-
-    Returns:
-        probe (``logistic``, ``boosting``) → ``balanced_accuracy`` and ``auc`` (one group against
-        the rest, averaged).
+    Probabilities are divided by the training shares before the largest decides, so groups count
+    alike: chance is balanced accuracy 1/G, AUC 0.5 (one group against the rest, averaged) or
+    R² 0.
     """
-    known = s_test >= 0
-    z_test, s_test = z_test[known], s_test[known]
+    known = ~np.isnan(y)
+    y, prediction = y[known], prediction[known]
+    if probe.way is None:
+        spread = np.square(y - y.mean()).mean()
+        return {"r2": float(1 - np.square(prediction - y).mean() / spread)}
+    both = np.stack([1 - prediction, prediction], 1) if prediction.ndim == 1 else prediction
+    shares = np.bincount(y_train[~np.isnan(y_train)].astype(int), minlength=both.shape[1])
+    decided = (both / np.maximum(shares, 1)).argmax(1)
+    complete = len(np.unique(y)) == both.shape[1]
+    auc = roc_auc_score(y, prediction, multi_class="ovr") if complete else float("nan")
     return {
-        name: _score(probe.fit(z_train, s_train), z_test, s_test)
-        for name, probe in _probes(seed).items()
-    }
-
-
-def _probes(seed: int) -> dict[str, Any]:
-    return {
-        "logistic": make_pipeline(
-            StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000)
-        ),
-        "boosting": HistGradientBoostingClassifier(
-            class_weight="balanced", early_stopping=False, random_state=seed % 2**32
-        ),
-    }
-
-
-def _score(probe: Any, z: np.ndarray, s: np.ndarray) -> dict[str, float]:
-    probabilities = probe.predict_proba(z)
-    groups = probabilities.shape[1]
-    scores = probabilities[:, 1] if groups == 2 else probabilities
-    complete = len(np.unique(s)) == groups
-    auc = roc_auc_score(s, scores, multi_class="ovr") if complete else float("nan")
-    return {
-        "balanced_accuracy": float(balanced_accuracy_score(s, probabilities.argmax(1))),
+        "balanced_accuracy": float(balanced_accuracy_score(y, decided)),
         "auc": float(auc),
     }
+
+
+def strongest(by_head: Mapping[str, Mapping[str, float]]) -> str:
+    """Name the head that reads most."""
+    key = "r2" if "r2" in next(iter(by_head.values())) else "balanced_accuracy"
+    return max(by_head, key=lambda head: by_head[head][key])

@@ -34,8 +34,8 @@ class MLPHeadSettings:
     """
 
     hidden: int = 50
-    lr: float = 2e-3
-    batch_size: int = 256
+    lr: float = 4e-3
+    batch_size: int = 512
     epochs: int = 30
     patience: int = 4
 
@@ -48,23 +48,22 @@ class StackedMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.sizes = [task.outputs for task in tasks]
-        self.hidden, width = hidden, max(self.sizes)
+        width = max(self.sizes)
         first, second = [], []
         for task in tasks:  # the same start on every representation
             draws = generator(seed, "head", "init", task.name)
             first.append(_uniform(dim, hidden, draws))
             second.append(_uniform(hidden, width, draws))
         r, t = representations, len(tasks)
-        self.w1 = nn.Parameter(torch.cat(first, dim=1).repeat(r, 1, 1))  # (r, d, t * hidden)
-        self.b1 = nn.Parameter(torch.zeros(r, 1, t * hidden))
+        self.w1 = nn.Parameter(torch.stack(first).repeat(r, 1, 1, 1))  # (r, t, d, hidden)
+        self.b1 = nn.Parameter(torch.zeros(r, t, 1, hidden))
         self.w2 = nn.Parameter(torch.stack(second).repeat(r, 1, 1, 1))  # (r, t, hidden, width)
-        self.b2 = nn.Parameter(torch.zeros(r, 1, t, width))
+        self.b2 = nn.Parameter(torch.zeros(r, t, 1, width))
 
     def forward(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
         """Outputs of all heads."""
-        hidden = torch.baddbmm(self.b1, z, self.w1).relu_()  # (r, n, t * hidden)
-        hidden = hidden.unflatten(2, (-1, self.hidden)).transpose(1, 2)  # (r, t, n, hidden)
-        out = (hidden @ self.w2).transpose(1, 2) + self.b2  # (r, n, t, width)
+        hidden = (z[:, None] @ self.w1).add_(self.b1).relu_()  # (r, t, n, hidden)
+        out = (hidden @ self.w2 + self.b2).transpose(1, 2)  # (r, n, t, width)
         if max(self.sizes) == 1:
             return out.flatten(2)
         return torch.cat([out[:, :, t, :size] for t, size in enumerate(self.sizes)], dim=2)
@@ -85,7 +84,7 @@ def fit_mlp_heads(
     heads = StackedMLP(len(z), z.shape[2], tasks, settings.hidden, seed).to(z.device)
     mean_losses = MeanLosses(tasks)
     _start_at_base_rates(heads, y, tasks)
-    optimizer = torch.optim.Adam(heads.parameters(), lr=settings.lr)
+    optimizer = torch.optim.Adam(heads.parameters(), lr=settings.lr, fused=True)
     best = torch.full((len(z), len(tasks)), torch.inf, device=z.device)
     kept = [p.detach().clone() for p in heads.parameters()]
     since = torch.zeros_like(best)
@@ -100,7 +99,8 @@ def fit_mlp_heads(
         better = losses < best
         best = torch.where(better, losses, best)
         since = torch.where(better, 0, since + 1)
-        _keep(heads, kept, better)
+        for keep, value in zip(kept, heads.parameters()):
+            keep[better] = value.detach()[better]
         if (since >= settings.patience).all():
             break
     with torch.no_grad():
@@ -110,18 +110,9 @@ def fit_mlp_heads(
 
 
 @torch.no_grad()
-def _keep(heads: StackedMLP, kept: list[Tensor], better: Tensor) -> None:
-    """Copy the weights of the heads that got better, by representation and task."""
-    units = better.repeat_interleave(heads.hidden, dim=1)[:, None]  # (r, 1, t * hidden)
-    masks = (units, units, better[:, :, None, None], better[:, None, :, None])
-    for keep, value, mask in zip(kept, (heads.w1, heads.b1, heads.w2, heads.b2), masks):
-        keep.copy_(torch.where(mask, value, keep))
-
-
-@torch.no_grad()
 def _start_at_base_rates(heads: StackedMLP, y: Tensor, tasks: Sequence[TaskSpec]) -> None:
     for t, part in enumerate(base_rate_logits(y.cpu(), tasks).split(heads.sizes)):
-        heads.b2[:, 0, t, : len(part)] = part.to(heads.b2)
+        heads.b2[:, t, 0, : len(part)] = part.to(heads.b2)
 
 
 def _uniform(rows: int, columns: int, draws: torch.Generator) -> Tensor:

@@ -12,10 +12,17 @@ import torch
 
 from fairrep.data import PreparedData
 from fairrep.encoders import Encoder, MultitaskHeads
-from fairrep.evaluation.heads import HEADS, predictions
+from fairrep.evaluation.figures_of_task import Metrics
+from fairrep.evaluation.heads import predictions
 from fairrep.evaluation.leakage import leakage
-from fairrep.evaluation.metrics import Metrics, task_metrics
+from fairrep.evaluation.metrics import task_metrics
+from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all, part, questions
+from fairrep.evaluation.sealed import Sealed
+from fairrep.evaluation.view import View
 from fairrep.seeds import derive_seed
+from fairrep.types import TaskSpec
+
+Z = "z"
 
 
 @dataclass(frozen=True)
@@ -58,52 +65,77 @@ def represent(
 
 
 def evaluate_representation(
-    z: Representation, data: PreparedData, *, heads: Sequence[str], seed: int
+    z: Representation,
+    data: PreparedData,
+    tasks: Sequence[TaskSpec],
+    *,
+    heads: Sequence[str],
+    seed: int,
 ) -> Evaluation:
     """Train fresh heads for every task and probes for s on z; read the test rows once.
 
     Args:
         z: the representation of every split.
         data: labels, groups and tasks.
+        tasks: those that are evaluated.
         heads: names of fresh heads; the joint heads are scored beside them on the seen tasks.
         seed: of head initialisation and bootstrap.
     """
-    y = {name: rows.y.double().numpy() for name, rows in data.splits.items()}
-    by_head = {"joint": z.joint} | {
-        name: HEADS[name]((z.train, y["train"]), (z.val, y["val"]), z.test, data.tasks, seed)
-        for name in heads
+    asked = questions(data, heads, tasks)
+    train, val = (
+        part({Z: View(torch.from_numpy(rows))}, data.splits[name], data, asked)
+        for name, rows in (("train", z.train), ("val", z.val))
+    )
+    sealed = Sealed(lambda: part({Z: View(torch.from_numpy(z.test))}, data.test, data, asked))
+    fitted = fit_all(train, val, asked, seed=seed)
+    rows = sealed.open()
+    found = fitted.predict(rows.views)
+    by_task = {
+        task.name: _joint(z, data, task) | {head: found[head][Z][task.name] for head in heads}
+        for task in tasks
     }
-    s = data.test.s.numpy()
+    y = rows.y.numpy()
     test = {
-        task.name: {
-            head: task_metrics(
-                task,
-                predicted[t],
-                y["test"][:, t],
-                s,
-                data.groups,
-                seed=derive_seed(seed, "bootstrap", task.name),
-            )
-            for head, predicted in by_head.items()
-            if t < len(predicted)
-        }
-        for t, task in enumerate(data.tasks)
+        task.name: task_metrics(
+            task,
+            by_task[task.name],
+            y[:, t],
+            rows.s.numpy(),
+            asked.ways,
+            seed=derive_seed(seed, "bootstrap", task.name),
+        )
+        for t, task in enumerate(tasks)
     }
-    probes = leakage(z.train, data.train.s.numpy(), z.test, s, seed=derive_seed(seed, "probe"))
-    return Evaluation(test, probes, _prediction_table(by_head, y["test"], data))
+    table = _prediction_table(by_task, y, rows.s.numpy(), data)
+    return Evaluation(test, _leakage(found, asked, train, rows), table)
+
+
+def _joint(z: Representation, data: PreparedData, task: TaskSpec) -> dict[str, np.ndarray]:
+    return {"joint": z.joint[data.seen.index(task)]} if task.seen else {}
+
+
+def _leakage(
+    found: Predicted, asked: Questions, train: Part, test: Part
+) -> dict[str, dict[str, float]]:
+    """What is read of the groups, by probe."""
+    probe, column = asked.probes[0], len(asked.tasks)
+    y, y_train = test.y[:, column].numpy(), train.y[:, column].numpy()
+    return {
+        head: leakage(probe, by_view[Z][probe.task.name], y, y_train)
+        for head, by_view in found.items()
+    }
 
 
 def _prediction_table(
-    by_head: dict[str, list[np.ndarray]], y: np.ndarray, data: PreparedData
+    by_task: dict[str, dict[str, np.ndarray]], y: np.ndarray, s: np.ndarray, data: PreparedData
 ) -> pd.DataFrame:
     """One row a test row: its number in the source table, its group, labels and predictions."""
     names = np.array([*data.groups, "(unseen)"], dtype=object)
-    columns: dict[str, Any] = {"row": data.test.index, "group": names[data.test.s.numpy()]}
-    for t, task in enumerate(data.tasks):
-        columns[f"{task.name}/label"] = y[:, t]
+    columns: dict[str, Any] = {"row": data.test.index, "group": names[s]}
+    for t, (task, by_head) in enumerate(by_task.items()):
+        columns[f"{task}/label"] = y[:, t]
         for head, predicted in by_head.items():
-            if t < len(predicted):
-                columns |= _prediction_columns(f"{task.name}/{head}", predicted[t])
+            columns |= _prediction_columns(f"{task}/{head}", predicted)
     return pd.DataFrame(columns)
 
 

@@ -34,3 +34,26 @@ def largest_ks_distance(
     present = [sample for sample in samples if len(sample)]
     distances = [ks_distance(a, b) for a, b in combinations(present, 2)]
     return torch.stack(distances).max() if distances else torch.tensor(torch.nan)
+
+
+def wasserstein1(x: Float[Tensor, " n"], y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
+    """W₁ = ∫ |F_x(t) - F_y(t)| dt of two samples, in their own unit.
+
+    Raises:
+        ValueError: an empty sample.
+    """
+    if min(len(x), len(y)) == 0:
+        raise ValueError(f"wasserstein1 needs rows on both sides, got {len(x)} and {len(y)}.")
+    points = torch.cat([x, y]).double().sort().values
+    below_x = torch.searchsorted(x.double().sort().values, points[:-1], right=True) / len(x)
+    below_y = torch.searchsorted(y.double().sort().values, points[:-1], right=True) / len(y)
+    return ((below_x - below_y).abs().double() * points.diff()).sum()
+
+
+def largest_wasserstein1(
+    values: Float[Tensor, " n"], group: Int[Tensor, " n"], *, groups: int
+) -> Float[Tensor, ""]:
+    """Largest W₁ distance between two groups; NaN with fewer than two groups present."""
+    present = [values[group == g] for g in range(groups) if (group == g).any()]
+    distances = [wasserstein1(a, b) for a, b in combinations(present, 2)]
+    return torch.stack(distances).max() if distances else torch.tensor(torch.nan)

@@ -30,24 +30,50 @@ def group_confusion(
     return torch.bincount(cell, minlength=groups * classes * classes).view(groups, classes, classes)
 
 
-def decision_rates(counts: Int[Tensor, "g c c"]) -> Float[Tensor, "g c"]:
-    """P(decision = k | group); NaN for a group without rows."""
-    decided = counts.sum(1).double()
-    return decided / decided.sum(1, keepdim=True)
+def decision_rates(
+    counts: Int[Tensor, "*r g c c"], added: Float[Tensor, "*r g 2"] | None = None
+) -> Float[Tensor, "*r g c"]:
+    """P(decision = k | group); NaN for a group without rows.
+
+    Args:
+        counts: of :func:`group_confusion`, with any leading dimensions.
+        added: made-up rows of each group, (hits, misses), counted into each of its rates; Agresti
+            and Caffo (2000) add one of each.
+    """
+    decided = counts.sum(-2).double()
+    return _shares(decided, decided.sum(-1, keepdim=True), added)
 
 
-def hit_rates(counts: Int[Tensor, "g c c"]) -> Float[Tensor, "g c"]:
+def hit_rates(
+    counts: Int[Tensor, "*r g c c"], added: Float[Tensor, "*r g 2"] | None = None
+) -> Float[Tensor, "*r g c"]:
     """P(decision = k | true class = k, group): true-positive rates; NaN where there is no row."""
     by_class = counts.double()
-    return torch.diagonal(by_class, dim1=1, dim2=2) / by_class.sum(2)
+    return _shares(torch.diagonal(by_class, dim1=-2, dim2=-1), by_class.sum(-1), added)
 
 
-def false_rates(counts: Int[Tensor, "g c c"]) -> Float[Tensor, "g c"]:
+def false_rates(
+    counts: Int[Tensor, "*r g c c"], added: Float[Tensor, "*r g 2"] | None = None
+) -> Float[Tensor, "*r g c"]:
     """P(decision = k | true class ≠ k, group): false-positive rates."""
     total = counts.double()
-    others = total.sum((1, 2)).unsqueeze(1) - total.sum(2)
-    wrong = total.sum(1) - torch.diagonal(total, dim1=1, dim2=2)
-    return wrong / others
+    others = total.sum((-2, -1)).unsqueeze(-1) - total.sum(-1)
+    wrong = total.sum(-2) - torch.diagonal(total, dim1=-2, dim2=-1)
+    return _shares(wrong, others, added)
+
+
+def compared_rates(
+    counts: Int[Tensor, "*r g c c"], added: Float[Tensor, "*r g 2"] | None = None
+) -> dict[str, Float[Tensor, "*r g k"]]:
+    """The rates whose largest difference between groups is each gap, by the gap's name."""
+    hits = _columns(hit_rates(counts, added))
+    return {
+        "demographic_parity_difference": _columns(decision_rates(counts, added)),
+        "equal_opportunity_difference": hits,
+        "equalized_odds_difference": torch.cat(
+            [hits, _columns(false_rates(counts, added))], dim=-1
+        ),
+    }
 
 
 def largest_gap(rates: Float[Tensor, "g c"]) -> Float[Tensor, ""]:
@@ -84,17 +110,24 @@ def equalized_odds_difference(counts: Int[Tensor, "g c c"]) -> Float[Tensor, ""]
     return torch.fmax(equal_opportunity_difference(counts), false_positive)
 
 
-def accuracy(counts: Int[Tensor, "g c c"]) -> Float[Tensor, ""]:
+def accuracy(counts: Int[Tensor, "*r g c c"]) -> Float[Tensor, "*r"]:
     """Share of correct decisions."""
-    pooled = counts.sum(0).double()
-    return pooled.diagonal().sum() / pooled.sum()
+    pooled = counts.sum(-3).double()
+    return torch.diagonal(pooled, dim1=-2, dim2=-1).sum(-1) / pooled.sum((-2, -1))
 
 
-def balanced_accuracy(counts: Int[Tensor, "g c c"]) -> Float[Tensor, ""]:
+def balanced_accuracy(counts: Int[Tensor, "*r g c c"]) -> Float[Tensor, "*r"]:
     """Mean over the classes present of the share of them decided right."""
-    return hit_rates(counts.sum(0, keepdim=True)).nanmean()
+    return hit_rates(counts.sum(-3, keepdim=True)).squeeze(-2).nanmean(-1)
 
 
-def _columns(rates: Float[Tensor, "g c"]) -> Float[Tensor, "g k"]:
+def _shares(part: Tensor, whole: Tensor, added: Tensor | None) -> Tensor:
+    if added is None:
+        return part / whole
+    shares = (part + added[..., :1]) / (whole + added.sum(-1, keepdim=True))
+    return torch.where(whole > 0, shares, torch.nan)
+
+
+def _columns(rates: Float[Tensor, "*r g c"]) -> Float[Tensor, "*r g k"]:
     """Two classes mirror each other, so class 1 alone; all of them otherwise."""
-    return rates[:, 1:] if rates.shape[1] == 2 else rates
+    return rates[..., 1:] if rates.shape[-1] == 2 else rates

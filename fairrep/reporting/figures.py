@@ -27,7 +27,7 @@ def cost_and_benefit(metrics: dict[str, Any]) -> Figure:
         metrics: the content of a run's ``metrics.json``, with a twin.
     """
     tasks = list(metrics["test"])
-    figure = _figure(9.0, 1.4 + 0.55 * len(tasks))
+    figure = blank(9.0, 1.4 + 0.55 * len(tasks))
     left, right = figure.subplots(1, 2, sharey=True)
     both = (
         (f"λ = {metrics['weight']:g}", metrics, TRAINED, -0.12),
@@ -60,7 +60,7 @@ def cost_and_benefit(metrics: dict[str, Any]) -> Figure:
 
 def representation(plane: np.ndarray, groups: np.ndarray) -> Figure:
     """Scatter of the first two principal components, coloured by group."""
-    figure = _figure(6.0, 5.0)
+    figure = blank(6.0, 5.0)
     axes = figure.subplots()
     names = sorted(set(groups))
     for k, name in enumerate(names):
@@ -74,7 +74,7 @@ def representation(plane: np.ndarray, groups: np.ndarray) -> Figure:
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
     """A figure that belongs to no window, so that drawing never needs a display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -17,7 +17,7 @@ TASKS_SHOWN = 6  # of the tasks' base rates and definitions
 
 def print_data(data: dict[str, Any], console: Console | None = None) -> None:
     """Say once what is being trained on (content of :func:`fairrep.data.describe`)."""
-    console = console or _console()
+    console = console_or_default(console)
     rows = ", ".join(f"{count:,} {name}" for name, count in data["rows"].items())
     console.print(f"[bold]{data['title']}[/bold]: {rows} rows, {len(data['features'])} features")
     console.print(f"Source: {data['source']}. Licence: {data['licence']}.", highlight=False)
@@ -37,7 +37,7 @@ def print_data(data: dict[str, Any], console: Console | None = None) -> None:
 
 def print_report(metrics: dict[str, Any], folder: str, console: Console | None = None) -> None:
     """The end of a run: figures per task, leakage, where everything is, what to try next."""
-    console = console or _console()
+    console = console_or_default(console)
     console.print()
     console.print(_task_table(metrics))
     console.print(_leakage_table(metrics))
@@ -124,13 +124,13 @@ def _encoder_row(metrics: dict[str, Any], heads: dict[str, Any], weight: float) 
     low, high = row["demographic_parity_difference_ci"]
     gap = row["demographic_parity_difference"]
     beside = (
-        f"{_utility(joint)}, {_number(joint['demographic_parity_difference'])}" if joint else "-"
+        f"{_utility(joint)}, {number(joint['demographic_parity_difference'])}" if joint else "-"
     )
     return (
         f"λ = {weight:g}",
         _utility(row),
-        f"R² {_number(row['r2'])}" if "r2" in row else _number(row["auc"]),
-        f"{_number(gap)} [{_number(low)}, {_number(high)}]",
+        f"R² {number(row['r2'])}" if "r2" in row else number(row["auc"]),
+        f"{number(gap)} [{number(low)}, {number(high)}]",
         beside,
     )
 
@@ -140,10 +140,11 @@ def _headline(metrics: dict[str, Any], heads: dict[str, Any]) -> dict[str, Any]:
 
 
 def _utility(row: dict[str, Any]) -> str:
-    return f"RMSE {row['rmse']:.4g}" if "rmse" in row else _number(row["accuracy"])
+    return f"RMSE {row['rmse']:.4g}" if "rmse" in row else number(row["accuracy"])
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Three decimals, or a dash where there is no number."""
     return "-" if value is None or value != value else f"{value:.3f}"
 
 
@@ -164,9 +165,12 @@ def _leakage_table(metrics: dict[str, Any]) -> Table:
 
 
 def _leakage_cells(values: dict[str, float]) -> tuple[str, str]:
-    return _number(values["balanced_accuracy"]), _number(values["auc"])
+    return number(values["balanced_accuracy"]), number(values["auc"])
 
 
-def _console() -> Console:
+def console_or_default(console: Console | None) -> Console:
+    """Return the given console, or one of the terminal's width (wide where there is none)."""
+    if console is not None:
+        return console
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)

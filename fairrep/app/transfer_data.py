@@ -1,0 +1,117 @@
+"""A saved run's data, or another domain's, through the run's saved preprocessing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from fairrep.app.configs import plain
+from fairrep.app.run_folder import METRICS
+from fairrep.data import PreparedData, Rows, TableSchema
+from fairrep.data.prepare import Choices, prepare_table
+from fairrep.data.registry import RawData, open_dataset
+from fairrep.encoders import TableEncoder
+from fairrep.errors import ConfigError, RunError
+
+CHOICES = ("sensitive", "bins", "test_fraction", "val_fraction", "min_rows")
+RUNS_OWN = ("include_sensitive", "features", "bins", "test_fraction", "val_fraction", "min_rows")
+
+
+def saved_config(run: str | None) -> DictConfig:
+    """The settings of a finished run.
+
+    Raises:
+        ConfigError: no run named.
+        RunError: no run there, or an unfinished one.
+    """
+    if run is None:
+        raise ConfigError("a training run's folder is needed: run=RUN_DIR.")
+    folder = Path(run)
+    if not (folder / "config.yaml").is_file():
+        raise RunError(f"run needs a training run's folder, but '{folder}' holds no config.yaml.")
+    if not (folder / METRICS).is_file():
+        raise RunError(f"'{folder}' is not finished; continue it with train.py resume={folder}.")
+    return OmegaConf.load(folder / "config.yaml")  # type: ignore[return-value]
+
+
+def domain_options(config: DictConfig, asked: dict[str, Any]) -> dict[str, Any]:
+    """The run's ``data`` settings with the novel domain's in their place."""
+    own = plain(config.data)
+    given = {key: value for key, value in asked.items() if value is not None}
+    tasks = own["tasks"] | {k: v for k, v in given.pop("tasks", {}).items() if v is not None}
+    if given.get("name", own["name"]) != own["name"]:
+        own = {key: own[key] for key in (*CHOICES, "include_sensitive", "offline")}
+    for key in RUNS_OWN:
+        given.pop(key, None)
+    return own | given | {"tasks": tasks}
+
+
+def load_domain(options: dict[str, Any], encoder: TableEncoder, *, split_seed: int) -> PreparedData:
+    """Prepare a domain's rows and encode them through the saved schema.
+
+    Raises:
+        ConfigError: a task or a sensitive attribute that is read from the encoder's own columns.
+        FairrepError: data that cannot be used.
+    """
+    options = dict(options)
+    tasks = options.pop("tasks")
+    for key in ("features", "cache"):
+        options.pop(key, None)
+    include = options.pop("include_sensitive")
+    choices = Choices(
+        **{key: options.pop(key) for key in CHOICES},
+        **tasks,
+        features=None,
+        include_sensitive=include,
+        split_seed=split_seed,
+    )
+    source = open_dataset(
+        options.pop("name"), options.pop("path", None), offline=options.pop("offline"), **options
+    )
+    raw = source.read()
+    data = prepare_table(raw, choices)
+    _refuse_leaks(raw, data, encoder.schema, include_sensitive=include)
+    return _through_schema(data, raw.frame, encoder)
+
+
+def relabelled(data: PreparedData, seen: list[str]) -> PreparedData:
+    """The same rows with other tasks seen, which come first."""
+    tasks = tuple(replace(task, seen=task.name in seen) for task in data.tasks)
+    order = sorted(range(len(tasks)), key=lambda t: not tasks[t].seen)
+    return replace(
+        data,
+        tasks=tuple(tasks[t] for t in order),
+        **{name: replace(rows, y=rows.y[:, order]) for name, rows in data.splits.items()},
+    )
+
+
+def _refuse_leaks(
+    raw: RawData, data: PreparedData, schema: TableSchema, *, include_sensitive: bool
+) -> None:
+    uses = {f"task '{t.name}'": raw.spec.tasks[t.name].uses for t in data.tasks}
+    if not include_sensitive:
+        uses |= {f"attribute '{a}'": raw.spec.sensitive[a].uses for a in data.sensitive}
+    for what, columns in uses.items():
+        if leaks := [column for column in columns if column in schema.names]:
+            raise ConfigError(
+                f"{what} is read from {', '.join(leaks)}, which the encoder reads too; choose "
+                "another, or train a run that knows of it."
+            )
+
+
+def _through_schema(data: PreparedData, frame: pd.DataFrame, encoder: TableEncoder) -> PreparedData:
+    splits: dict[str, Rows] = {}
+    surprises = {}
+    for name, rows in data.splits.items():
+        table = frame.loc[rows.index]
+        encoded = encoder.schema.encode(table)
+        missing = table[list(encoder.schema.names)].isna().to_numpy()
+        surprises[name] = encoder.schema.surprises(encoded, missing)
+        splits[name] = replace(rows, x=torch.from_numpy(encoded))
+    whole = replace(data, schema=encoder.schema, surprises=surprises, **splits)
+    return relabelled(whole, [task.name for task in encoder.tasks])
