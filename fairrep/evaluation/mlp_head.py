@@ -53,7 +53,8 @@ class StackedMLP(nn.Module):
         for task in tasks:  # the same start on every representation
             draws = generator(seed, "head", "init", task.name)
             first.append(_uniform(dim, hidden, draws))
-            second.append(_uniform(hidden, width, draws))
+            own = _uniform(hidden, task.outputs, draws)
+            second.append(nn.functional.pad(own, (0, width - task.outputs)))
         r, t = representations, len(tasks)
         self.w1 = nn.Parameter(torch.stack(first).repeat(r, 1, 1, 1))  # (r, t, d, hidden)
         self.b1 = nn.Parameter(torch.zeros(r, t, 1, hidden))

@@ -45,9 +45,12 @@ def wasserstein1(x: Float[Tensor, " n"], y: Float[Tensor, " m"]) -> Float[Tensor
     if min(len(x), len(y)) == 0:
         raise ValueError(f"wasserstein1 needs rows on both sides, got {len(x)} and {len(y)}.")
     points = torch.cat([x, y]).double().sort().values
-    below_x = torch.searchsorted(x.double().sort().values, points[:-1], right=True) / len(x)
-    below_y = torch.searchsorted(y.double().sort().values, points[:-1], right=True) / len(y)
-    return ((below_x - below_y).abs().double() * points.diff()).sum()
+    below_x, below_y = (
+        torch.searchsorted(sample.double().sort().values, points[:-1], right=True).double()
+        / len(sample)
+        for sample in (x, y)
+    )
+    return ((below_x - below_y).abs() * points.diff()).sum()
 
 
 def largest_wasserstein1(

@@ -13,6 +13,7 @@ VIEWS = {"raw": COLOURS[2], "twin": COLOURS[1], "trained": COLOURS[0]}
 GAP = "demographic_parity_difference"
 PANELS = 12  # tasks drawn, novel ones first
 COLUMNS = 4
+LEAST = 0.02  # width of the gap axis
 
 
 def utility_and_gap(content: dict[str, Any]) -> Figure:
@@ -38,7 +39,9 @@ def utility_and_gap(content: dict[str, Any]) -> Figure:
             axes.set_ylabel({"r2": "test R²"}.get(utility, "test accuracy"))
         axes.set_title(f"{task} ({'seen' if content['tasks'][task]['seen'] else 'novel'})")
         axes.set_xlabel("DP difference")
-        axes.set_xlim(left=0)
+        _, right = axes.get_xlim()
+        right = max(right, LEAST)
+        axes.set_xlim(-0.04 * right, right)  # a gap of 0 is not cut
         axes.grid(alpha=0.3)
     _legend(figure, panels)
     figure.suptitle(f"{_name(content)}: fresh heads, 95% intervals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,7 @@ def print_transfer(content: dict[str, Any], folder: str, console: Console | None
     _print_domain(content["domain"], console)
     names = _shown(content)
     console.print(_figure_table(content, names))
+    _print_sizes(content, names, console)
     if (more := len(content["figures"]) - len(names)) > 0:
         console.print(f"… and {more} tasks more, in transfer.csv", highlight=False)
     console.print(_leakage_table(content))
@@ -52,11 +54,13 @@ def _figure_table(content: dict[str, Any], names: list[str]) -> Table:
     table = Table(
         title="Test rows: fresh heads on frozen representations, each the best on validation rows",
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
-    for name in ("task", "representation", "head", "accuracy", "AUC", "DP difference [95%]"):
+    for name in ("task", "input", "head", "accuracy", "AUC", "DP difference [95%]"):
         right = name in ("accuracy", "AUC")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    table.add_column("minus twin's [95%]", no_wrap=True)
+    table.add_column("less the twin's [95%]", no_wrap=True)
     for task in names:
         kind = "seen" if content["tasks"][task]["seen"] else "novel"
         first = f"{task} ({kind})"
@@ -64,11 +68,19 @@ def _figure_table(content: dict[str, Any], names: list[str]) -> Table:
             head = content["selected"][task].get(view, "constant")
             table.add_row(first, view, head, *_cells(_headline(content, task, view)))
             first = ""
-        sizes = _headline(content, task, "trained").get("groups", {})
-        listed = ", ".join(f"{group} {found['n']:,}" for group, found in sizes.items())
-        table.add_row(f"  n: {listed}" if listed else "")
         table.add_section()
     return table
+
+
+def _print_sizes(content: dict[str, Any], names: list[str], console: Console) -> None:
+    """The groups' test rows, once for all tasks that have the same."""
+    tasks: dict[str, list[str]] = {}
+    for task in names:
+        sizes = _headline(content, task, "trained").get("groups", {})
+        listed = ", ".join(f"{group} {found['n']:,}" for group, found in sizes.items())
+        tasks.setdefault(listed, []).append(task)
+    for listed, having in tasks.items():
+        console.print(f"  n ({', '.join(having)}): {listed}", highlight=False)
 
 
 def _headline(content: dict[str, Any], task: str, view: str) -> dict[str, Any]:
@@ -100,8 +112,10 @@ def _leakage_table(content: dict[str, Any]) -> Table:
         title="Leakage: how well the strongest of three fresh heads reads s "
         "(1/G and 0.5 are chance)",
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
-    for name in ("attribute", "representation", "head", "balanced accuracy", "AUC", "R²"):
+    for name in ("attribute", "input", "head", "balanced accuracy", "AUC", "R²"):
         table.add_column(name)
     for attribute, by_view in content["leakage"].items():
         for view, found in by_view.items():
@@ -141,8 +155,8 @@ def _share(value: float | None) -> str:
 
 
 def _distribution_table(distribution: dict[str, Any]) -> Table:
-    table = Table(title="Over the left-out tasks: quartiles", title_justify="left")
-    for name in ("representation", "figure", "tasks", "25%", "50%", "75%"):
+    table = Table(title="Over the left-out tasks: quartiles", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("input", "figure", "tasks", "25%", "50%", "75%"):
         table.add_column(name)
     rows = {**distribution["by_representation"], "trained / twin": distribution["transfer"]}
     for view, figures in rows.items():
