@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.configs import compose_config, plain
 from fairrep.app.console import quieten, user_errors
@@ -73,8 +73,8 @@ def run_transfer(config: DictConfig) -> dict[str, Any]:
 
 
 def _check(config: DictConfig) -> None:
-    for key, known in (("heads", tuple(HEADS)), ("representations", REPRESENTATIONS)):
-        names = plain(config[key])
+    for key, known in (("evaluation.heads", tuple(HEADS)), ("representations", REPRESENTATIONS)):
+        names = plain(OmegaConf.select(config, key))
         unknown = [name for name in names if name not in known]
         if unknown or not names:
             raise ConfigError(f"{key} must be among {', '.join(known)}, got {names}.")
@@ -132,7 +132,7 @@ def _measure(
 ) -> dict[str, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     views = Views(data, encoders, plain(config.representations), device=device)
-    asked = questions(data, plain(config.heads), tasks)
+    asked = questions(data, plain(config.evaluation.heads), tasks)
     train, val = (part(views.of(rows.x), rows, data, asked) for rows in (data.train, data.val))
     test = Sealed(lambda: part(views.of(data.test.x), data.test, data, asked))
     return transfer_figures(

@@ -44,7 +44,7 @@ def report(
         "chance": {"balanced_accuracy": 1 / len(data.groups), "auc": 0.5},
         "penalty": saved.penalty.name,
         "weight": float(saved.penalty.weight),
-        "heads": plain(config.heads),
+        "heads": plain(config.evaluation.heads),
         "split": config.split,
         "seeds": [saved.seed + k for k in range(config.seeds)],
         **result,

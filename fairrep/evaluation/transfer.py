@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import r2_score, roc_auc_score
 
 from fairrep.evaluation.figures_of_task import Metrics
 from fairrep.evaluation.leakage import leakage, strongest
@@ -109,8 +110,6 @@ def _validation_utilities(
 
 
 def _utility(task: TaskSpec, prediction: np.ndarray, y: np.ndarray) -> float:
-    from sklearn.metrics import r2_score, roc_auc_score
-
     known = ~np.isnan(y)
     y, prediction = y[known], prediction[known]
     if task.kind == "regression":
@@ -160,6 +159,7 @@ def _summary(by_view: dict[str, dict[str, Metrics]], selected: dict[str, str]) -
         "utility": name,
         "trained": {name: trained[name], GAP: trained[GAP], "head": selected[TRAINED]},
         "twin": {name: twin[name], GAP: twin[GAP], "head": selected[TWIN]},
+        "twin_gap_clear": bool(twin[f"{GAP}_ci"][0] > 0),
         "gap_left": _ratio(trained[GAP], twin[GAP]),
         "margin_kept": _ratio(trained[name] - chance, twin[name] - chance),
     }

@@ -59,7 +59,7 @@ def _figure_table(content: dict[str, Any], names: list[str]) -> Table:
     )
     for name in ("task", "input", "head", "accuracy", "AUC", "DP difference [95%]"):
         right = name in ("accuracy", "AUC")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "task")
     table.add_column("less the twin's [95%]", no_wrap=True)
     for task in names:
         kind = "seen" if content["tasks"][task]["seen"] else "novel"
@@ -134,8 +134,9 @@ def _print_measure(content: dict[str, Any], names: list[str], console: Console) 
         if measure is None or content["tasks"][task]["seen"]:
             continue
         gap, margin = (_share(measure[key]) for key in ("gap_left", "margin_kept"))
+        unclear = "" if measure["twin_gap_clear"] else " (itself not clearly above 0)"
         console.print(
-            f"  {task} (novel): {gap} of the twin's gap is left, {margin} of its "
+            f"  {task} (novel): {gap} of the twin's gap{unclear} is left, {margin} of its "
             f"{'R²' if measure['utility'] == 'r2' else 'AUC above 0.5'} is kept",
             highlight=False,
         )

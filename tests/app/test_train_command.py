@@ -49,7 +49,7 @@ def test_main_job_on_adult_leaves_a_readable_folder(finish, tmp_path):
             "Female": 5421,
             "Male": 10860,
         }
-    assert set(metrics["leakage"]["trained"]) == {"logistic", "boosting"}
+    assert set(metrics["leakage"]["trained"]) == {"logistic", "mlp", "boosting"}
     for part in (run, run / "twin"):
         for name in ("config.yaml", "env.json", "metrics.json", "predictions.parquet"):
             assert (part / name).is_file()
