@@ -94,7 +94,9 @@ def _one_seed(
     if config.split == "leave_tasks_out":
         return _leave_tasks_out(config, saved, data, seed)
     own = seed == saved.seed
-    encoders = loaded(Path(config.run)) if own else retrained(saved, _home(config, saved), seed=seed)
+    encoders = (
+        loaded(Path(config.run)) if own else retrained(saved, _home(config, saved), seed=seed)
+    )
     return _measure(config, saved, data, encoders, data.tasks, seed)
 
 
@@ -135,6 +137,6 @@ def _measure(
     asked = questions(data, plain(config.evaluation.heads), tasks)
     train, val = (part(views.of(rows.x), rows, data, asked) for rows in (data.train, data.val))
     test = Sealed(lambda: part(views.of(data.test.x), data.test, data, asked))
-    return transfer_figures(
-        train, val, test, asked, seed=seed, min_rows=saved.data.min_rows
-    ) | {"tasks": {task.name: {"kind": task.kind, "seen": task.seen} for task in tasks}}
+    return transfer_figures(train, val, test, asked, seed=seed, min_rows=saved.data.min_rows) | {
+        "tasks": {task.name: {"kind": task.kind, "seen": task.seen} for task in tasks}
+    }

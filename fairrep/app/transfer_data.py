@@ -86,7 +86,9 @@ def relabelled(data: PreparedData, seen: list[str]) -> PreparedData:
     return replace(
         data,
         tasks=tuple(tasks[t] for t in order),
-        **{name: replace(rows, y=rows.y[:, order]) for name, rows in data.splits.items()},
+        train=replace(data.train, y=data.train.y[:, order]),
+        val=replace(data.val, y=data.val.y[:, order]),
+        test=replace(data.test, y=data.test.y[:, order]),
     )
 
 
@@ -113,5 +115,12 @@ def _through_schema(data: PreparedData, frame: pd.DataFrame, encoder: TableEncod
         missing = table[list(encoder.schema.names)].isna().to_numpy()
         surprises[name] = encoder.schema.surprises(encoded, missing)
         splits[name] = replace(rows, x=torch.from_numpy(encoded))
-    whole = replace(data, schema=encoder.schema, surprises=surprises, **splits)
+    whole = replace(
+        data,
+        schema=encoder.schema,
+        surprises=surprises,
+        train=splits["train"],
+        val=splits["val"],
+        test=splits["test"],
+    )
     return relabelled(whole, [task.name for task in encoder.tasks])

@@ -123,7 +123,7 @@ def _figure_rows(metrics: Result) -> list[Result]:
 
 
 def _distribution(merged: Result) -> Result:
-    """Quartiles over the novel tasks: gap and utility by representation, each with its best head."""
+    """Quartiles over the novel tasks, by representation, each with its best head."""
     found: dict[str, dict[str, list[float]]] = {}
     for task, chosen in merged["selected"].items():
         for view, head in chosen.items():
@@ -131,9 +131,7 @@ def _distribution(merged: Result) -> Result:
             for name in ("auc", "r2", "rmse", "demographic_parity_difference"):
                 if name in metrics:
                     found.setdefault(view, {}).setdefault(name, []).append(metrics[name])
-    found[""] = {
-        name: [entry[name] for entry in merged["transfer"].values()] for name in MEASURES
-    }
+    found[""] = {name: [entry[name] for entry in merged["transfer"].values()] for name in MEASURES}
     ratios = found.pop("")
     return {
         "by_representation": {

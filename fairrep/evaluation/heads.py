@@ -71,9 +71,7 @@ def fit_heads(
     names: Sequence[str], train: Rows, val: Rows, tasks: Sequence[TaskSpec], *, seed: int
 ) -> dict[str, Predict]:
     """Fit the named heads of all tasks on all representations."""
-    return {
-        name: HEADS[name](train, val, tasks, derive_seed(seed, "head", name)) for name in names
-    }
+    return {name: HEADS[name](train, val, tasks, derive_seed(seed, "head", name)) for name in names}
 
 
 def predictions(outputs: Tensor, tasks: Sequence[TaskSpec]) -> list[np.ndarray]:

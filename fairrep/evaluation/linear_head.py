@@ -1,4 +1,4 @@
-"""Fresh linear heads: logistic regression, or ridge, of all tasks on all representations at once."""
+"""Fresh linear heads, logistic or ridge: all tasks on all representations at once."""
 
 from __future__ import annotations
 

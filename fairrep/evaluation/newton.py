@@ -9,6 +9,7 @@ axes the curvature is nearly diagonal, which makes a few conjugate-gradient step
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -52,7 +53,7 @@ def minimise(
         value, residual, curvature = problem.at(eta, w)
         gradient = problem.pull(residual) + problem.ridge * w
         direction = _conjugate_gradients(
-            lambda v, c=curvature: problem.pull(c(problem.outputs(v))) + problem.ridge * v,
+            partial(problem.bend, curvature),
             -gradient,
             problem.diagonal(eta),
             cg_steps,
@@ -70,9 +71,7 @@ def minimise(
 class _Problem:
     """Values and derivatives for outputs η = z w, of shape (r, n, t, l, k)."""
 
-    def __init__(
-        self, z: Tensor, y: Tensor, kind: Kind, classes: int, strengths: Tensor
-    ) -> None:
+    def __init__(self, z: Tensor, y: Tensor, kind: Kind, classes: int, strengths: Tensor) -> None:
         known = ~torch.isnan(y)
         rows = known.sum(0).clamp_min(1)
         self.z, self.kind = z, kind
@@ -92,6 +91,10 @@ class _Problem:
     def pull(self, residual: Tensor) -> Tensor:
         return (self.z.mT @ residual.flatten(2)).unflatten(2, residual.shape[2:])
 
+    def bend(self, curvature: Product, v: Tensor) -> Tensor:
+        """Second derivative of the objective times v."""
+        return self.pull(curvature(self.outputs(v))) + self.ridge * v
+
     def value(self, eta: Tensor, w: Tensor) -> Tensor:
         """Objective (r, 1, t, l, 1)."""
         if self.kind == "regression":
@@ -105,6 +108,7 @@ class _Problem:
 
     def at(self, eta: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Product]:
         """Objective, its derivative in η, and the product of its curvature in η."""
+        curvature: Product
         if self.kind == "regression":
             mean, curvature = eta, self._constant_curvature
         elif eta.shape[-1] == 1:

@@ -37,12 +37,12 @@ def regression_figures(
     scale = y.std() or 1.0
     pooled = sums.sum(axis=1)  # (draws, k)
     n, squares, total, total2 = (pooled[:, k] for k in range(4))
-    spread = total2 / n - np.square(total / n)
     with np.errstate(divide="ignore", invalid="ignore"):
+        spread = total2 / n - np.square(total / n)
         r2 = 1 - residual / float(y.var()) if y.var() > 0 else float("nan")
         utilities = {
             "rmse": Utility(residual**0.5, np.sqrt(squares / n) * scale),
-            "r2": Utility(r2, 1 - squares / n / spread),
+            "r2": Utility(r2, _finite(1 - squares / n / spread)),
         }
     gaps, plain, sizes = {}, {}, {}
     for way in ways:
@@ -59,6 +59,11 @@ def regression_figures(
     return Figures(utilities, gaps, plain, sizes)
 
 
+def _finite(values: np.ndarray) -> np.ndarray:
+    """A resample whose labels are all the same has no R²."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
 def _gaps(
     prediction: np.ndarray, codes: np.ndarray, sums: np.ndarray, scale: float
 ) -> dict[str, Gap]:
@@ -69,9 +74,7 @@ def _gaps(
     points = _thresholds(prediction)
     below = np.stack(
         [
-            np.full(len(points), np.nan)
-            if part is None
-            else (part[:, None] <= points).mean(axis=0)
+            np.full(len(points), np.nan) if part is None else (part[:, None] <= points).mean(axis=0)
             for part in present
         ]
     )

@@ -7,6 +7,7 @@ stand its λ = 0 twin, the raw features, a fair linear projection of them, and t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,9 @@ def transfer_figures(
     utility = _validation_utilities(fitted.predict(val.views), val, asked)
     selected = {
         task.name: {
-            view: max(asked.heads, key=lambda head, v=view: _or_least(own[v, head]))
-            for view in train.views
+            view: max(asked.heads, key=_ranking(utility[task.name], view)) for view in train.views
         }
         for task in asked.tasks
-        for own in (utility[task.name],)
     }
     rows = test.open()
     predicted = fitted.predict(rows.views)
@@ -93,7 +92,9 @@ def transfer_figures(
 def _by_key(
     predicted: Predicted, asked: Questions, task: TaskSpec, views: list[str]
 ) -> dict[Key, np.ndarray]:
-    return {(view, head): predicted[head][view][task.name] for view in views for head in asked.heads}
+    return {
+        (view, head): predicted[head][view][task.name] for view in views for head in asked.heads
+    }
 
 
 def _validation_utilities(
@@ -119,8 +120,9 @@ def _utility(task: TaskSpec, prediction: np.ndarray, y: np.ndarray) -> float:
     return float(roc_auc_score(y, prediction, multi_class="ovr"))
 
 
-def _or_least(value: float) -> float:
-    return -np.inf if np.isnan(value) else value
+def _ranking(utility: dict[Key, float], view: str) -> Callable[[str], float]:
+    """Validation utility of a head on one representation; an unknown one ranks last."""
+    return lambda head: float(np.nan_to_num(utility[view, head], nan=-np.inf))
 
 
 def _majority(task: TaskSpec, y: np.ndarray, n: int) -> np.ndarray:
@@ -135,13 +137,13 @@ def _majority(task: TaskSpec, y: np.ndarray, n: int) -> np.ndarray:
 def _twins(keys: dict[Key, np.ndarray]) -> dict[Key, Key]:
     """Every head on another representation stands against the same head on the twin."""
     return {
-        (view, head): (TWIN, head)
-        for view, head in keys
-        if view != TWIN and (TWIN, head) in keys
+        (view, head): (TWIN, head) for view, head in keys if view != TWIN and (TWIN, head) in keys
     }
 
 
-def _nested(metrics: dict[Key, Metrics], utility: dict[Key, float]) -> dict[str, dict[str, Metrics]]:
+def _nested(
+    metrics: dict[Key, Metrics], utility: dict[Key, float]
+) -> dict[str, dict[str, Metrics]]:
     nested: dict[str, dict[str, Metrics]] = {}
     for (view, head), figures in metrics.items():
         extra = {"validation_utility": utility[view, head]} if (view, head) in utility else {}

@@ -24,5 +24,5 @@ def mean_difference_directions(
 
 
 def project_out(x: Float[Tensor, "n d"], basis: Float[Tensor, "d k"]) -> Float[Tensor, "n d"]:
-    """x - x B Bᵀ: no linear function of the result differs in mean between the groups."""
+    """X - x B Bᵀ: no linear function of the result differs in mean between the groups."""
     return x - (x @ basis) @ basis.T

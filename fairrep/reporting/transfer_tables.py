@@ -12,6 +12,7 @@ from fairrep.reporting.tables import TREATED, console_or_default, number
 
 GAP = "demographic_parity_difference"
 TASKS_SHOWN = 12
+NOTES_SHOWN = 6
 
 
 def print_transfer(content: dict[str, Any], folder: str, console: Console | None = None) -> None:
@@ -28,9 +29,7 @@ def print_transfer(content: dict[str, Any], folder: str, console: Console | None
     _print_measure(content, names, console)
     if content.get("distribution"):
         console.print(_distribution_table(content["distribution"]))
-    for task in names:
-        for note in _headline(content, task, "trained").get("notes", ()):
-            console.print(f"  {task}: {note}", highlight=False)
+    _print_notes(content, names, console)
     console.print(f"Results: {folder}", highlight=False, soft_wrap=True)
 
 
@@ -151,12 +150,26 @@ def _print_measure(content: dict[str, Any], names: list[str], console: Console) 
             )
 
 
+def _print_notes(content: dict[str, Any], names: list[str], console: Console) -> None:
+    notes = [
+        f"{task}: {note}"
+        for task in names
+        for note in _headline(content, task, "trained").get("notes", ())
+    ]
+    for note in notes[:NOTES_SHOWN]:
+        console.print(f"  {note}", highlight=False)
+    if (more := len(notes) - NOTES_SHOWN) > 0:
+        console.print(f"  … and {more} notes more on small groups, in transfer.json")
+
+
 def _share(value: float | None) -> str:
     return "-" if value is None or value != value else f"{value:.0%}"
 
 
 def _distribution_table(distribution: dict[str, Any]) -> Table:
-    table = Table(title="Over the left-out tasks: quartiles", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Over the left-out tasks: quartiles", title_justify="left", box=box.SIMPLE_HEAD
+    )
     for name in ("input", "figure", "tasks", "25%", "50%", "75%"):
         table.add_column(name)
     rows = {**distribution["by_representation"], "trained / twin": distribution["transfer"]}

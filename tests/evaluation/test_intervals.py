@@ -180,7 +180,9 @@ def test_interval_of_an_auc_covers(p, q):
         return rng.normal(size=400) + y, y, s
 
     def interval(rows, seed):
-        found = task_metrics(BINARY, {"": rows[0]}, *rows[1:], groupings("ab"), seed=seed, draws=400)
+        found = task_metrics(
+            BINARY, {"": rows[0]}, *rows[1:], groupings("ab"), seed=seed, draws=400
+        )
         return found[""]["auc_ci"]
 
     covers(draw, norm.cdf(0.5**0.5), interval, 400)

@@ -152,7 +152,8 @@ def test_small_groups_are_noted_and_smaller_ones_take_no_part(task):
     without = figures(task, probability, y, np.where(s == 2, -1, s), groupings("ab"))
     name = "demographic_parity_difference"
     assert found[name] == without[name]
-    assert [note for note in found["notes"] if "takes no part" in note][0].startswith(f"c has {few}")
+    (note,) = [note for note in found["notes"] if "takes no part" in note]
+    assert note.startswith(f"c has {few}")
     wide = figures(task, probability, y, s)
     assert f"c has {few} rows: the interval is wide" in wide["notes"][0]
 

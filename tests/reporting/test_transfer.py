@@ -34,6 +34,7 @@ def content():
     leak = {"heads": {}, "strongest": "boosting", "balanced_accuracy": 0.61, "auc": 0.66}
     density = {"edges": [0, 0.5, 1], "density": {"f": [1, 1], "m": [0.5, 1.5]}}
     measure = {"utility": "auc", "twin_gap_clear": True, "gap_left": 0.2, "margin_kept": 0.9}
+    chosen = dict.fromkeys(("trained", "twin", "raw"), "mlp")
     return {
         "domain": {
             "name": "people", "title": "People", "rows": {"train": 10, "test": 5},
@@ -42,10 +43,10 @@ def content():
         "sensitive": ["sex"], "penalty": "mmd", "weight": 3.0, "seeds": [0], "over_seeds": None,
         "tasks": {"hired": {"seen": True}, "rich": {"seen": False}},
         "figures": {"hired": views, "rich": views},
-        "selected": {t: {v: "mlp" for v in ("trained", "twin", "raw")} for t in ("hired", "rich")},
+        "selected": dict.fromkeys(("hired", "rich"), chosen),
         "transfer": {"hired": measure, "rich": measure},
         "leakage": {"sex": {"trained": leak}},
-        "scores": {"rich": {view: density for view in ("trained", "twin", "raw")}},
+        "scores": {"rich": dict.fromkeys(("trained", "twin", "raw"), density)},
     }  # fmt: skip
 
 
