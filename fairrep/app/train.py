@@ -90,7 +90,7 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
 def _parts(config: DictConfig, folder: RunFolder) -> list[Part]:
     """The penalised encoder, and its twin if one is wanted."""
     weight = config.penalty.weight
-    label = weight if weight == "auto" else f"{weight:g}"
+    label = weight if isinstance(weight, str) else f"{weight:g}"
     trained = Part(f"{config.penalty.name}, λ = {label}", folder, twin=False)
     return [trained, Part("twin, λ = 0", folder.twin, twin=True)] if config.twin else [trained]
 
