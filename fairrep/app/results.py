@@ -44,7 +44,7 @@ def part_metrics(
         "sensitive": list(data.sensitive),
         "penalty": "none" if twin else config.penalty.name,
         "notion": config.notion.name,
-        "weight": round(weight, 6),
+        "weight": float(f"{weight:.4g}"),
         "seed": config.seed,
         "split_seed": config.split_seed,
         "epochs": fitted.epochs,
