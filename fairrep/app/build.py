@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fairrep.app.configs import plain
+from fairrep.app.data_settings import checked
 from fairrep.data import PreparedData, prepare_data
 from fairrep.encoders import Encoder, MultitaskHeads, build_encoder
 from fairrep.encoders.saved import cardinalities
@@ -27,8 +28,9 @@ from fairrep.training import (
 def build_data(config: DictConfig) -> PreparedData:
     """Load and prepare the data set of ``config.data``."""
     options = plain(config.data)
-    tasks = options.pop("tasks")
-    return prepare_data(**options, **tasks, split_seed=config.split_seed)
+    tasks = {f"tasks.{name}": chosen for name, chosen in options.pop("tasks").items()}
+    options = {key.removeprefix("tasks."): value for key, value in checked(options | tasks).items()}
+    return prepare_data(**options, split_seed=config.split_seed)
 
 
 def build_heads(config: DictConfig) -> list[str]:

@@ -24,7 +24,7 @@ from fairrep.data.registry import (
 )
 from fairrep.data.sources import whereabouts
 from fairrep.data.tables import read_table
-from fairrep.errors import FairrepError
+from fairrep.errors import ConfigError, FairrepError
 
 PLAIN = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)
 
@@ -101,8 +101,11 @@ def _at_hand(spec: DatasetSpec) -> str:
 
 
 def _open(asked: argparse.Namespace) -> Source:
-    options = {"states": asked.states, "year": asked.year} if asked.name == "acs" else {}
     dataset_spec(asked.name)  # a known name, and not csv
+    given = {"states": asked.states, "year": asked.year}
+    options = {name: value for name, value in given.items() if value is not None}
+    if options and asked.name != "acs":
+        raise ConfigError(f"--{next(iter(options))} is a choice of acs, not of {asked.name}.")
     return open_dataset(asked.name, asked.path, offline=asked.offline, **options)
 
 

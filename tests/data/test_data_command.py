@@ -165,3 +165,9 @@ def test_describe_reads_a_folder_of_the_users(capsys, tmp_path):
     frame.to_csv(tmp_path / "german.data", sep=" ", header=False, index=False)
     assert run("describe", "german", "--path", tmp_path) == 0
     assert "1,000 rows" in capsys.readouterr().out
+
+
+def test_states_and_year_are_a_choice_of_acs(capsys):
+    assert "--year is a choice of acs, not of adult" in refused(
+        capsys, "fetch", "adult", "--year", "2023"
+    )
