@@ -178,11 +178,14 @@ def _hydra_list(names: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quote for Hydra whatever it might not read as this very text."""
+    """Quote for Hydra whatever it might not read as this very text.
+
+    In its quotes a backslash is itself, except before a quote; ``${`` would be looked up.
+    """
     if PLAIN.fullmatch(text) and text.lower() not in ("null", "true", "false", "inf", "nan"):
         return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), text)
+    return "'" + escaped.replace("${", "\\${") + "'"
 
 
 def _next_command(asked: argparse.Namespace, drop: Sequence[str]) -> str:

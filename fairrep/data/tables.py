@@ -83,7 +83,8 @@ def _read_csv(file: Path) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            options: dict[str, Any] = {"header": None, "dtype": str, "skipinitialspace": True}
+            options: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
+            options |= {"skipinitialspace": True}
             names = pd.read_csv(file, nrows=1, **options).iloc[0].tolist()
             _refuse_other_delimiter(file, names)
             pd.read_csv(file, nrows=2, **options)  # refuses a first row longer than the header

@@ -156,3 +156,8 @@ def test_decimals_are_numbers(tmp_path):
     assert pay.dtype == float
     assert pay[0] == 1.5
     assert pay.isna()[1]
+
+
+def test_a_column_may_be_called_null(tmp_path):
+    (tmp_path / "t.csv").write_text("null,NA\n1,2\n")
+    assert list(read_table(tmp_path / "t.csv").columns) == ["null", "NA"]
