@@ -26,7 +26,15 @@ from fairrep.training import (
 
 
 def build_data(config: DictConfig) -> PreparedData:
-    """Load and prepare the data set of ``config.data``."""
+    """Load and prepare the data set of ``config.data``.
+
+    Raises:
+        ConfigError: a setting of another form than its own.
+        DataError: rows or columns that cannot be used.
+    """
+    for name in ("seed", "split_seed"):
+        if not isinstance(config[name], int) or config[name] < 0:
+            raise ConfigError(f"{name} must be an integer >= 0, got '{config[name]}'.")
     options = plain(config.data)
     tasks = {f"tasks.{name}": chosen for name, chosen in options.pop("tasks").items()}
     options = {key.removeprefix("tasks."): value for key, value in checked(options | tasks).items()}

@@ -18,6 +18,8 @@ REFUSED = {
     "data.positive=yes": "data.positive must be pairs",
     "data.min_rows=few": "data.min_rows must be a number, got 'few'",
     "data.test_fraction=half": "data.test_fraction must be a number",
+    "split_seed=abc": "split_seed must be an integer >= 0, got 'abc'",
+    "seed=-1": "seed must be an integer >= 0",
 }
 
 
