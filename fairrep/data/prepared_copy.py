@@ -114,7 +114,7 @@ def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
     """CRC-32 of all values: damaged copies are found, at a gigabyte or more a second."""
     crc = 0
     for name in sorted(tensors):
-        crc = zlib.crc32(np.ascontiguousarray(tensors[name].numpy()), crc)
+        crc = zlib.crc32(np.ascontiguousarray(tensors[name].numpy()).data, crc)
     return f"{crc:08x}"
 
 
