@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fairrep.app.configs import plain
+from fairrep.app.data_settings import checked
 from fairrep.data import PreparedData, prepare_data
 from fairrep.encoders import Encoder, MultitaskHeads, build_encoder
 from fairrep.encoders.saved import cardinalities
@@ -25,10 +26,19 @@ from fairrep.training import (
 
 
 def build_data(config: DictConfig) -> PreparedData:
-    """Load and prepare the data set of ``config.data``."""
+    """Load and prepare the data set of ``config.data``.
+
+    Raises:
+        ConfigError: a setting of another form than its own.
+        DataError: rows or columns that cannot be used.
+    """
+    for name in ("seed", "split_seed"):
+        if not isinstance(config[name], int) or config[name] < 0:
+            raise ConfigError(f"{name} must be an integer >= 0, got '{config[name]}'.")
     options = plain(config.data)
-    tasks = options.pop("tasks")
-    return prepare_data(**options, **tasks, split_seed=config.split_seed)
+    tasks = {f"tasks.{name}": chosen for name, chosen in options.pop("tasks").items()}
+    options = {key.removeprefix("tasks."): value for key, value in checked(options | tasks).items()}
+    return prepare_data(**options, split_seed=config.split_seed)
 
 
 def build_heads(config: DictConfig) -> list[str]:
