@@ -100,7 +100,7 @@ class FairEncoderModule(pl.LightningModule):
         """Loss of a batch; the penalty is of the rows of all processes."""
         z = self.encoder(batch.x)  # (n, d)
         task = self._task_loss(self.heads(z), batch)  # ()
-        self.log("train/task", task, batch_size=len(z), on_step=False, on_epoch=True)
+        self._log({"train/task": task}, rows=len(z))
         loss = task if self.penalty is None else task + self._weighted_penalty(z, batch)
         self._broken += ~torch.isfinite(loss.detach())
         return loss
@@ -113,7 +113,7 @@ class FairEncoderModule(pl.LightningModule):
         if self.penalty is not None:
             attribute = getattr(batch, self.penalty.reads)
             gap = self.penalty.evaluate(z, attribute, batch.y, counts=batch.counts).value
-            self.log("val/penalty", gap, batch_size=len(z))
+            self._log({"val/penalty": gap}, rows=len(z))
             loss = loss + self.final_weight() * gap
         self._val_losses.append((float(loss), len(z)))
         self._val_rows.append((outputs, batch.y, batch.s))
@@ -132,19 +132,24 @@ class FairEncoderModule(pl.LightningModule):
         outputs, y, s = (torch.cat(parts) for parts in zip(*self._val_rows))
         metrics = joint_metrics(outputs, y, s, self.tasks, groups=len(self.groups))
         for task, values in metrics.items():
-            self.log_dict({f"val/{task}/{name}": value for name, value in values.items()})
+            self._log({f"val/{task}/{name}": value for name, value in values.items()})
         utility = sum(values["utility"] for values in metrics.values()) / len(metrics)
         gaps = {task: values["demographic_parity_difference"] for task, values in metrics.items()}
         gap = gaps[self.selection.task] if self.selection.task else max(gaps.values())
         if isinstance(self.weight, DualAscent):
             self.last_gap.fill_(gaps[self.weight.task])
         score = self.selection.score(loss=loss, utility=utility, gap=gap)
-        self.log_dict({"val/loss": loss, "val/utility": utility, "val/selection": score})
+        self._log({"val/loss": loss, "val/utility": utility, "val/selection": score})
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule, see :mod:`fairrep.training.optimizer`."""
         steps = int(self.trainer.estimated_stepping_batches)
         return build_optimizer(self, self.optimizer_settings, steps)
+
+    def _log(self, values: Mapping[str, Any], *, rows: int | None = None) -> None:
+        """Log means over the epoch, and over the processes."""
+        several = self.trainer.world_size > 1
+        self.log_dict(values, batch_size=rows, on_step=False, on_epoch=True, sync_dist=several)
 
     def _task_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return multitask_loss(
@@ -168,7 +173,7 @@ class FairEncoderModule(pl.LightningModule):
             "train/nonfinite_rows": nonfinite.float(),
             "train/weight": torch.as_tensor(weight, dtype=value.dtype, device=value.device),
         }
-        self.log_dict(scalars, batch_size=len(z), on_step=False, on_epoch=True)
+        self._log(scalars, rows=len(z))
         return weight * value
 
     def _require_finite(self) -> None:

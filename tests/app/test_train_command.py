@@ -177,8 +177,19 @@ def test_unknown_keys_are_hydras_business(finish):
     [(2, "sliced_wasserstein"), pytest.param(3, "sinkhorn", marks=pytest.mark.slow)],
 )
 def test_several_processes_train_the_encoder_of_one(finish, tmp_path, processes, penalty):
-    """Batches of 101 rows, in which the processes' shares are uneven."""
-    settings = ("data=german", f"penalty={penalty}", "batch_size=101", "epochs=2", *QUICK)
+    """Batches of 101 rows, in which the processes' shares are uneven.
+
+    In double precision: Adam turns the rounding of gradients that are 0 in truth into steps.
+    """
+    precision = "trainer.precision=64-true"
+    settings = (
+        "data=german",
+        f"penalty={penalty}",
+        "batch_size=101",
+        "epochs=2",
+        *QUICK,
+        precision,
+    )
     several = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={processes}")
     for folder, trainer in (("one", ()), ("several", several)):
         code, _, err = finish("train.py", *settings, *trainer, f"hydra.run.dir={folder}")
@@ -189,4 +200,4 @@ def test_several_processes_train_the_encoder_of_one(finish, tmp_path, processes,
         for folder in ("one", "several")
     )
     for name, weights in one.items():
-        torch.testing.assert_close(other[name], weights, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(other[name], weights, rtol=1e-5, atol=1e-7)

@@ -94,6 +94,8 @@ def test_every_penalty_trains(penalty, tmp_path):
         "selection.by=utility",
         "penalty.group.pairs=pooled",
         "optimizer.clip_norm=1",
+        "trainer.precision=64-true",
+        "trainer.precision=bf16-mixed",
         "task_weights={credit: 2}",
     ],
 )
