@@ -17,5 +17,9 @@ class SchemaError(DataError):
     """A table does not fit the saved preprocessing."""
 
 
+class NumericalError(FairrepError):
+    """Numbers left the range of their type while training."""
+
+
 class RunError(FairrepError):
     """A run folder, a checkpoint or an encoder folder cannot be used as asked."""

@@ -11,13 +11,18 @@ import torch.multiprocessing as mp
 
 from fairrep.distributed import gather_rows
 from fairrep.encoders import BatchStandardise
-from fairrep.functional import mmd2
-from fairrep.penalties import GroupPenalty
+from fairrep.functional import distance_covariance2, mmd2, sinkhorn_divergence, sliced_wasserstein2
+from fairrep.penalties import DependencePenalty, GroupPenalty
 
 SIZES = {2: (7, 4), 3: (5, 4, 2)}  # rows per process: uneven
 GROUPS = ("a", "b")
 CODES = torch.tensor([0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1])  # group 1 is missing from some processes
-penalty = GroupPenalty(functools.partial(mmd2, bandwidth=2.0), GROUPS)
+PENALTIES = {
+    "mmd": GroupPenalty(functools.partial(mmd2, bandwidth=2.0), GROUPS),
+    "sinkhorn": GroupPenalty(functools.partial(sinkhorn_divergence, blur=0.5, tol=1e-12), GROUPS),
+    "sliced": GroupPenalty(sliced_wasserstein2, GROUPS),
+    "distance covariance": DependencePenalty(distance_covariance2),
+}
 
 
 def layers():
@@ -30,24 +35,35 @@ def rows():
     return torch.randn(11, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
-def one_process():
+def penalise(name, z, own=slice(None)):
+    """The penalty of the rows of all processes; each process draws the same random directions."""
+    penalty = PENALTIES[name]
+    penalty.reseed(0)
+    s = CODES if penalty.reads == "s" else CODES.double()
+    return penalty(gather_rows(z), gather_rows(s[own]))
+
+
+def one_process(name):
     linear, normalise = layers()
-    value = penalty(normalise(linear(rows())), CODES)
+    value = penalise(name, normalise(linear(rows())))
     value.backward()
     return value.detach(), linear.weight.grad, normalise.variance
 
 
 def process(rank, world, address, results):
+    """Try every penalty; global random numbers differ between processes."""
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world)
     start = sum(SIZES[world][:rank])
     own = slice(start, start + SIZES[world][rank])
-    linear, normalise = layers()
-    z = normalise(linear(rows()[own]))
-    value = penalty(gather_rows(z), gather_rows(CODES[own]))
-    value.backward()
-    gradient = linear.weight.grad
-    dist.all_reduce(gradient)  # as DDP does: the average over processes
-    results[rank] = (value.item(), (gradient / world).tolist(), normalise.variance.tolist())
+    torch.manual_seed(rank)
+    for name in PENALTIES:
+        linear, normalise = layers()
+        value = penalise(name, normalise(linear(rows()[own])), own)
+        value.backward()
+        gradient = linear.weight.grad
+        dist.all_reduce(gradient)  # as DDP does: the average over processes
+        found = (value.item(), (gradient / world).tolist(), normalise.variance.tolist())
+        results[name, rank] = found
     dist.destroy_process_group()
 
 
@@ -58,11 +74,11 @@ def test_value_and_gradient_equal_those_of_one_process(world, tmp_path):
         arguments = (world, f"file://{tmp_path}/meeting", results)
         mp.spawn(process, args=arguments, nprocs=world)
         found = dict(results)
-    value, gradient, variance = one_process()
-    for rank in range(world):
-        for one, other in zip(found[rank], (value, gradient, variance)):
-            one = torch.tensor(one, dtype=torch.float64)
-            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
+    for (name, _), numbers in found.items():
+        for other, one in zip(numbers, one_process(name), strict=True):
+            other = torch.tensor(other, dtype=torch.float64)
+            torch.testing.assert_close(other, one, rtol=1e-8, atol=1e-10)
+    assert len(found) == world * len(PENALTIES)
 
 
 def test_one_process_gathers_nothing():

@@ -8,12 +8,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fairrep.app.configs import plain
+from fairrep.app.data_settings import checked
 from fairrep.data import PreparedData, prepare_data
 from fairrep.encoders import Encoder, MultitaskHeads, build_encoder
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import ConfigError
 from fairrep.evaluation import HEADS
-from fairrep.penalties import GroupPenalty, Notion
+from fairrep.penalties import DualAscent, Notion, Penalty
 from fairrep.seeds import derive_seed
 from fairrep.training import (
     FairEncoderModule,
@@ -25,10 +26,19 @@ from fairrep.training import (
 
 
 def build_data(config: DictConfig) -> PreparedData:
-    """Load and prepare the data set of ``config.data``."""
+    """Load and prepare the data set of ``config.data``.
+
+    Raises:
+        ConfigError: a setting of another form than its own.
+        DataError: rows or columns that cannot be used.
+    """
+    for name in ("seed", "split_seed"):
+        if not isinstance(config[name], int) or config[name] < 0:
+            raise ConfigError(f"{name} must be an integer >= 0, got '{config[name]}'.")
     options = plain(config.data)
-    tasks = options.pop("tasks")
-    return prepare_data(**options, **tasks, split_seed=config.split_seed)
+    tasks = {f"tasks.{name}": chosen for name, chosen in options.pop("tasks").items()}
+    options = {key.removeprefix("tasks."): value for key, value in checked(options | tasks).items()}
+    return prepare_data(**options, split_seed=config.split_seed)
 
 
 def build_heads(config: DictConfig) -> list[str]:
@@ -63,9 +73,7 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
         ConfigError: a setting that is out of range or unknown.
     """
     encoder, heads = _build_networks(config, data)
-    weight = float(config.penalty.weight)
-    if weight < 0:
-        raise ConfigError(f"penalty.weight (λ) must be >= 0, got {config.penalty.weight}.")
+    weight = build_weight(config, data)
     penalty = None if twin else build_penalty(config, data)
     return FairEncoderModule(
         encoder,
@@ -77,21 +85,22 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
         warmup_epochs=config.penalty.warmup_epochs,
         task_weights=_task_weights(config, data),
         optimizer=OptimizerSettings(**plain(config.optimizer)),
-        selection=SelectionRule(**plain(config.selection)),
+        selection=build_selection(config, data),
     )
 
 
-def build_penalty(config: DictConfig, data: PreparedData) -> GroupPenalty | None:
-    """Build the penalty over groups, tried on two small samples before anything is trained."""
+def build_penalty(config: DictConfig, data: PreparedData) -> Penalty | None:
+    """Build the penalty over groups, tried on a few rows before anything is trained."""
     if config.penalty.group is None:
         return None
     try:
         penalty = instantiate(config.penalty.group)(
-            groups=data.groups, notion=build_notion(config, data)
+            groups=data.groups,
+            notion=build_notion(config, data),
+            attributes=data.attributes,
+            check_finite=config.debug,
         )
-        draws = torch.Generator().manual_seed(0)
-        samples = torch.randn(2, penalty.min_rows + 2, config.encoder.dim, generator=draws)
-        penalty.divergence(*samples)
+        _try_out(penalty, data, config.encoder.dim)
     except InstantiationException as problem:
         raise ConfigError(f"penalty: {str(problem).splitlines()[0]}") from problem
     except (ValueError, TypeError) as problem:
@@ -99,19 +108,60 @@ def build_penalty(config: DictConfig, data: PreparedData) -> GroupPenalty | None
     return penalty
 
 
+def _try_out(penalty: Penalty, data: PreparedData, dim: int) -> None:
+    """Evaluate on the first rows of each group: settings fail here or not at all."""
+    rows = [torch.nonzero(data.train.s == g)[: penalty.min_rows] for g in range(len(data.groups))]
+    index = torch.cat(rows).flatten()
+    z = torch.randn(len(index), dim, generator=torch.Generator().manual_seed(0))
+    penalty.evaluate(z, getattr(data.train, penalty.reads)[index], data.train.y[index])
+
+
+def build_weight(config: DictConfig, data: PreparedData) -> float | DualAscent:
+    """λ as a number, or as the multiplier of a constraint on a task's validation gap."""
+    asked = config.penalty.weight
+    if asked == "auto":
+        settings = plain(config.penalty.auto)
+        settings["task"] = _seen_task(data, settings["task"], "penalty.auto.task")
+        try:
+            return DualAscent(**settings)
+        except ValueError as problem:
+            raise ConfigError(f"penalty.auto.{problem}") from problem
+    if isinstance(asked, str) or not 0 <= asked < float("inf"):
+        raise ConfigError(f"penalty.weight (λ) must be >= 0 and finite, or auto, got {asked}.")
+    return float(asked)
+
+
+def build_selection(config: DictConfig, data: PreparedData) -> SelectionRule:
+    """How the best epoch is chosen; an automatic λ brings its constraint."""
+    by, max_gap, task = config.selection.by, config.selection.max_gap, config.selection.task
+    if task is not None:
+        _seen_task(data, task, "selection.task")
+    if by is None and config.penalty.weight == "auto":
+        constraint = config.penalty.auto
+        task = _seen_task(data, constraint.task, "penalty.auto.task")
+        return SelectionRule("utility", constraint.target, task)
+    return SelectionRule(by or "loss", max_gap, task)
+
+
+def _seen_task(data: PreparedData, name: str | None, setting: str) -> str:
+    """A seen task by name, the first one if none is named."""
+    names = [task.name for task in data.seen]
+    if name is not None and name not in names:
+        raise ConfigError(f"{setting} must be a seen task ({', '.join(names)}), got '{name}'.")
+    return name or names[0]
+
+
 def build_notion(config: DictConfig, data: PreparedData) -> Notion:
     """Which rows the penalty compares."""
-    names = [task.name for task in data.seen]
-    task = config.notion.task or names[0]
-    if task not in names:
-        raise ConfigError(f"notion.task must be a seen task ({', '.join(names)}), got '{task}'.")
-    spec = data.seen[names.index(task)]
+    task = _seen_task(data, config.notion.task, "notion.task")
+    column = [one.name for one in data.seen].index(task)
+    spec = data.seen[column]
     if config.notion.name != "demographic_parity" and spec.kind == "regression":
         raise ConfigError(f"notion {config.notion.name} needs a task with classes, got '{task}'.")
     if config.notion.name == "equal_opportunity" and spec.kind != "binary":
         raise ConfigError(f"notion equal_opportunity needs a binary task, got '{task}'.")
     try:
-        return Notion(config.notion.name, names.index(task), spec.classes)
+        return Notion(config.notion.name, column, spec.classes)
     except ValueError as problem:
         raise ConfigError(str(problem)) from problem
 

@@ -24,7 +24,7 @@ from fairrep.data.registry import (
 )
 from fairrep.data.sources import whereabouts
 from fairrep.data.tables import read_table
-from fairrep.errors import FairrepError
+from fairrep.errors import ConfigError, FairrepError
 
 PLAIN = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)
 
@@ -101,8 +101,11 @@ def _at_hand(spec: DatasetSpec) -> str:
 
 
 def _open(asked: argparse.Namespace) -> Source:
-    options = {"states": asked.states, "year": asked.year} if asked.name == "acs" else {}
     dataset_spec(asked.name)  # a known name, and not csv
+    given = {"states": asked.states, "year": asked.year}
+    options = {name: value for name, value in given.items() if value is not None}
+    if options and asked.name != "acs":
+        raise ConfigError(f"--{next(iter(options))} is a choice of acs, not of {asked.name}.")
     return open_dataset(asked.name, asked.path, offline=asked.offline, **options)
 
 
@@ -181,11 +184,14 @@ def _hydra_list(names: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quote for Hydra whatever it might not read as this very text."""
+    """Quote for Hydra whatever it might not read as this very text.
+
+    In its quotes a backslash is itself, except before a quote; ``${`` would be looked up.
+    """
     if PLAIN.fullmatch(text) and text.lower() not in ("null", "true", "false", "inf", "nan"):
         return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), text)
+    return "'" + escaped.replace("${", "\\${") + "'"
 
 
 def _next_command(asked: argparse.Namespace, drop: Sequence[str]) -> str:

@@ -29,7 +29,13 @@ class PartResult:
 
 
 def part_metrics(
-    config: DictConfig, data: PreparedData, fitted: FitResult, evaluation: Evaluation, *, twin: bool
+    config: DictConfig,
+    data: PreparedData,
+    fitted: FitResult,
+    evaluation: Evaluation,
+    *,
+    weight: float,
+    twin: bool,
 ) -> Metrics:
     """What ``metrics.json`` says of one encoder."""
     return {
@@ -38,7 +44,7 @@ def part_metrics(
         "sensitive": list(data.sensitive),
         "penalty": "none" if twin else config.penalty.name,
         "notion": config.notion.name,
-        "weight": 0.0 if twin else float(config.penalty.weight),
+        "weight": float(f"{weight:.4g}"),
         "seed": config.seed,
         "split_seed": config.split_seed,
         "epochs": fitted.epochs,

@@ -87,7 +87,9 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
 
 def _parts(config: DictConfig, folder: RunFolder) -> list[Part]:
     """The penalised encoder, and its twin if one is wanted."""
-    trained = Part(f"{config.penalty.name}, λ = {config.penalty.weight:g}", folder, twin=False)
+    weight = config.penalty.weight
+    label = weight if isinstance(weight, str) else f"{weight:g}"
+    trained = Part(f"{config.penalty.name}, λ = {label}", folder, twin=False)
     return [trained, Part("twin, λ = 0", folder.twin, twin=True)] if config.twin else [trained]
 
 
@@ -145,5 +147,7 @@ def _evaluate(
         heads=build_heads(config),
         seed=config.seed,
     )
-    metrics = part_metrics(config, data, fitted, evaluation, twin=part.twin)
+    metrics = part_metrics(
+        config, data, fitted, evaluation, weight=module.final_weight(), twin=part.twin
+    )
     return PartResult(metrics, z, evaluation)

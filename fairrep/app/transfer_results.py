@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from fairrep.app.configs import plain
-from fairrep.app.run_folder import RunFolder, environment
+from fairrep.app.run_folder import METRICS, RunFolder, environment
 from fairrep.data import PreparedData
 from fairrep.reporting import figures, transfer_figures
 
@@ -43,13 +44,18 @@ def report(
         "groups": list(data.groups),
         "chance": {"balanced_accuracy": 1 / len(data.groups), "auc": 0.5},
         "penalty": saved.penalty.name,
-        "weight": float(saved.penalty.weight),
+        "weight": _weight(config.run),
         "heads": plain(config.evaluation.heads),
         "split": config.split,
         "seeds": [saved.seed + k for k in range(config.seeds)],
         **result,
         "environment": environment(),
     }
+
+
+def _weight(run: str) -> float:
+    """The λ that the run ended with; an automatic one is not in its settings."""
+    return float(json.loads((Path(run) / METRICS).read_text())["weight"])
 
 
 def summarise_seeds(results: Sequence[Result]) -> Result:

@@ -14,10 +14,11 @@ from fairrep.data.datasets.user_table import mixed_values
 from fairrep.data.labels import label_values
 from fairrep.data.leaks import leaking_features
 from fairrep.data.registry import RawData
-from fairrep.data.schema import as_numbers, is_number
+from fairrep.data.schema import as_numbers, is_number, row_name
 from fairrep.errors import FairrepError
 
 MANY_CATEGORIES = 1_000
+QUANTITY = r"[-+]?[$€£¥]?\s?[-+]?\d[\d.,\s']*[$€£¥%]?"  # "2,5", "30%", "$ 1,200"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ def check_table(
     used = {*sensitive, *tasks}
     features = [name for name in raw.spec.features if name not in used]
     findings = [finding for name in features for finding in _feature(raw, name)]
+    findings += [
+        Finding(False, f"column '{name}' is both a task and the sensitive attribute.")
+        for name in sensitive
+        if name in tasks
+    ]
     if sensitive:
         findings += _sensitive(raw, sensitive, features, min_rows, bins)
     for task in tasks:
@@ -83,10 +89,26 @@ def _feature(raw: RawData, name: str) -> Iterator[Finding]:
         yield Finding(False, f"column '{name}' is empty.", name)
     elif distinct == 1 and not column.isna().any():
         yield Finding(False, f"column '{name}' has one value only.", name)
+    elif name not in raw.spec.kinds and (words := _misread(column)):
+        yield Finding(False, words, name if distinct == len(column) else None)
     elif _is_identifier(column, distinct):
         yield Finding(False, f"column '{name}' differs in every row: an identifier?", name)
     elif not is_number(column) and distinct > MANY_CATEGORIES:
         yield Finding(False, f"column '{name}' has {distinct:,} categories; bin or drop it.")
+
+
+def _misread(column: pd.Series) -> str | None:
+    """Say what becomes of dates and of quantities that are written as text."""
+    asked = f"turn it into numbers, or state data.types.{column.name}=categorical."
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return f"column '{column.name}' holds dates, which are read as categories; {asked}"
+    known = column.dropna()
+    if is_number(column) or not pd.Series(known.unique(), dtype=str).str.fullmatch(QUANTITY).all():
+        return None
+    return (
+        f"column '{column.name}' looks like numbers but is text, read as categories (row "
+        f"{row_name(known, 0)} holds '{known.iloc[0]}'); {asked}"
+    )
 
 
 def _is_identifier(column: pd.Series, distinct: int) -> bool:
@@ -104,10 +126,10 @@ def _sensitive(
 ) -> list[Finding]:
     try:
         attributes = read_attributes(raw.spec, raw.frame, sensitive)
-        groups = intersections(name_groups(attributes, bins=bins))
+        named = name_groups(attributes, bins=bins)
     except FairrepError as problem:
         return [Finding(True, str(problem))]
-    counts = groups.value_counts()
+    counts = intersections(named).value_counts()
     findings = [
         Finding(
             n < min_rows,
@@ -119,9 +141,11 @@ def _sensitive(
     ]
     if len(counts) < 2:
         findings.append(Finding(True, f"there is one group only, '{counts.index[0]}'."))
-    codes = pd.factorize(groups)[0].astype(float)
-    given = f"the sensitive attribute ({' & '.join(sensitive)})"
-    return findings + _leaks(raw, features, codes, given, regression=False)
+    for name in sensitive:  # a column may give away one attribute of several
+        codes = pd.factorize(named[name])[0].astype(float)
+        given = f"the sensitive attribute ({name})"
+        findings += _leaks(raw, features, codes, given, regression=False)
+    return findings
 
 
 def _task(raw: RawData, task: str, features: Sequence[str]) -> list[Finding]:

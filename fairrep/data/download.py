@@ -15,6 +15,7 @@ from fairrep.errors import DataError
 
 ATTEMPTS = 5
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 30
+LATER = (408, 416, 425, 429)  # timeout, nothing to continue, too early, too many requests
 CHUNK = 1 << 16  # bytes; at most this much is fetched again
 
 
@@ -26,7 +27,7 @@ def fetch(file: PublishedFile, folder: Path, *, offline: bool) -> Path:
 
     Raises:
         DataError: offline and not there; the server refuses, breaks off again and again, or
-            serves other bytes.
+            serves other bytes; the folder cannot be written.
     """
     target = folder / file.name
     if _is_whole(file, target):
@@ -36,11 +37,17 @@ def fetch(file: PublishedFile, folder: Path, *, offline: bool) -> Path:
             f"'{file.name}' is not in the cache (or is damaged) and offline=true forbids the "
             f"network: download {file.url} and place it as {target}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{file.name}.lock"):
-        if not _is_whole(file, target):
-            _download(file, target)
-            _checksum_file(target).write_text(pooch.file_hash(str(target)) + "\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{file.name}.lock"):
+            if not _is_whole(file, target):
+                _download(file, target)
+                _checksum_file(target).write_text(pooch.file_hash(str(target)) + "\n")
+    except OSError as problem:
+        raise DataError(
+            f"the cache must be a folder that can be written, but '{folder}' is not ({problem}); "
+            "set FAIRREP_CACHE to one that is."
+        ) from problem
     return target
 
 
@@ -51,7 +58,7 @@ def _is_whole(file: PublishedFile, target: Path) -> bool:
 
 def _expected(file: PublishedFile, target: Path) -> str | None:
     record = _checksum_file(target)
-    return file.sha256 or (record.read_text().strip() if record.is_file() else None)
+    return file.sha256 or (record.read_text().strip() if record.is_file() else "") or None
 
 
 def _checksum_file(target: Path) -> Path:
@@ -73,7 +80,8 @@ def _download(file: PublishedFile, target: Path) -> None:
     except ValueError as problem:
         raise DataError(
             f"{file.url} does not serve the bytes that are known as '{file.name}' (SHA-256 "
-            f"{expected}); if the publisher has changed the file, give yours with data.path."
+            f"{expected}); if the publisher has changed the file, give yours with data.path"
+            + ("." if file.sha256 else f", or delete {_checksum_file(target)}.")
         ) from problem
     except (requests.RequestException, OSError) as problem:
         raise DataError(
@@ -102,8 +110,10 @@ def _wait(seconds: float) -> None:
 
 
 def _is_final(problem: requests.RequestException) -> bool:
-    """Whether trying again is useless: the server has said no (4xx)."""
-    return problem.response is not None and 400 <= problem.response.status_code < 500
+    """Whether trying again is useless: the server has said no (4xx), and not "later"."""
+    if problem.response is None or problem.response.status_code in LATER:
+        return False
+    return 400 <= problem.response.status_code < 500
 
 
 def _continue(url: str, part: Path) -> None:

@@ -52,7 +52,8 @@ def _score(feature: pd.Series, target: np.ndarray, *, regression: bool) -> float
 
 
 def _by_tree(values: np.ndarray, target: np.ndarray, regression: bool) -> np.ndarray:
-    column = np.nan_to_num(values, posinf=np.nan, neginf=np.nan, nan=np.nan)[:, None]
+    too_large = np.abs(values) > np.finfo(np.float32).max  # for a tree; training refuses them
+    column = np.where(too_large, np.nan, values)[:, None]
     kind = DecisionTreeRegressor if regression else DecisionTreeClassifier
     tree = kind(max_leaf_nodes=LEAVES, random_state=0).fit(column[::2], target[::2])
     return tree.predict(column[1::2])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -24,6 +26,7 @@ from fairrep.data.prepared import PreparedData, Rows
 from fairrep.data.registry import dataset_spec
 from fairrep.data.schema import TableSchema
 from fairrep.data.sources import cache_folder
+from fairrep.errors import DataError
 from fairrep.types import AttributeSpec, TaskSpec
 
 KEPT = 4  # copies per data set; older ones are removed
@@ -40,7 +43,11 @@ def copy_path(name: str, files: Sequence[Path], settings: Mapping[str, Any]) -> 
 
 
 def save_copy(data: PreparedData, path: Path) -> None:
-    """Write a copy whole or not at all, and remove the oldest ones of this data set."""
+    """Write a copy whole or not at all, and remove the oldest ones of this data set.
+
+    Raises:
+        DataError: the cache cannot be written.
+    """
     tensors = {}
     for part, rows in data.splits.items():
         for field in fields(rows):
@@ -51,10 +58,19 @@ def save_copy(data: PreparedData, path: Path) -> None:
         "attributes": [attribute.to_json() for attribute in data.attributes],
         "schema": data.schema.to_json(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     part_file = path.with_suffix(f".{os.getpid()}.part")
-    save_file(tensors, part_file, metadata={"data": json.dumps(described)})
-    part_file.replace(path)
+    metadata = {"data": json.dumps(described), "checksum": _checksum(tensors)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, part_file, metadata=metadata)
+        part_file.replace(path)
+    except (OSError, SafetensorError) as problem:
+        with suppress(OSError):
+            part_file.unlink()
+        raise DataError(
+            f"the prepared copy cannot be written to '{path.parent}' ({problem}); set "
+            "FAIRREP_CACHE to a folder that can be, or data.cache=false."
+        ) from problem
     copies = sorted(path.parent.glob(f"{data.spec.name}-*.safetensors"), key=_age)
     for old in copies[:-KEPT]:
         with suppress(OSError):
@@ -65,17 +81,21 @@ def load_copy(name: str, path: Path) -> PreparedData | None:
     """Return the copy, or nothing where there is none or it is damaged."""
     try:
         with safe_open(path, framework="pt") as stored:
-            described = json.loads(stored.metadata()["data"])
-            rows = {
-                part: Rows(
-                    x=stored.get_tensor(f"{part}.x"),
-                    y=stored.get_tensor(f"{part}.y"),
-                    s=stored.get_tensor(f"{part}.s"),
-                    a=stored.get_tensor(f"{part}.a"),
-                    index=stored.get_tensor(f"{part}.index").numpy(),
-                )
-                for part in PARTS
-            }
+            metadata = stored.metadata()
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        if metadata["checksum"] != _checksum(tensors):
+            return None
+        described = json.loads(metadata["data"])
+        rows = {
+            part: Rows(
+                x=tensors[f"{part}.x"],
+                y=tensors[f"{part}.y"],
+                s=tensors[f"{part}.s"],
+                a=tensors[f"{part}.a"],
+                index=tensors[f"{part}.index"].numpy(),
+            )
+            for part in PARTS
+        }
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
     plain = {key: described[key] for key in PLAIN}
@@ -91,6 +111,14 @@ def load_copy(name: str, path: Path) -> PreparedData | None:
         test=rows["test"],
         **plain,
     )
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
+    """CRC-32 of all values: damaged copies are found, at a gigabyte or more a second."""
+    crc = 0
+    for name in sorted(tensors):
+        crc = zlib.crc32(np.ascontiguousarray(tensors[name].numpy()).data, crc)
+    return f"{crc:08x}"
 
 
 def _age(file: Path) -> float:

@@ -5,22 +5,31 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import io
 import lzma
 import warnings
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 
-from fairrep.data.sources import existing_file
+from fairrep.data.sources import COMPRESSED, existing_file
 from fairrep.errors import DataError
 
 PARQUET = {".parquet", ".pq"}
 DELIMITERS = ";\t|"
+SIGNATURES = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"PAR1": "a parquet file",
+}
+# parse errors of pandas and pyarrow are ValueErrors; the others come from compressed files
+BROKEN = (ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -28,14 +37,14 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     Raises:
         DataError: missing, empty or unreadable file, no rows, repeated column names, another
-            delimiter or encoding, lines with too many values.
+            delimiter or encoding, lines with too many values, columns of lists or records.
     """
     file = existing_file(Path(path))
     try:
         frame = _read_parquet(file) if file.suffix.lower() in PARQUET else _read_csv(file)
     except UnicodeDecodeError as problem:
         raise DataError(_not_utf8(file, problem)) from problem
-    except (ValueError, OSError) as problem:  # pandas' and pyarrow's parse errors are ValueErrors
+    except BROKEN as problem:
         reason = " ".join(str(problem).split())
         raise DataError(f"'{file}' could not be read as a table: {reason}") from problem
     if frame.empty:
@@ -57,7 +66,7 @@ def read_published(file: Path, *, columns: Sequence[str], header: bool, **option
     """
     try:
         frame = pd.read_csv(existing_file(file), header=0 if header else None, **options)
-    except (ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as bad:
+    except BROKEN as bad:
         raise DataError(f"'{file}' is not the publisher's: {' '.join(str(bad).split())}") from bad
     if header and (lacking := [name for name in columns if name not in frame.columns]):
         raise DataError(f"'{file}' is not the publisher's: it lacks {', '.join(lacking[:5])}.")
@@ -70,12 +79,15 @@ def read_published(file: Path, *, columns: Sequence[str], header: bool, **option
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
+    _refuse_other_kind(file)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            head = pd.read_csv(file, header=None, nrows=2, dtype=str, skipinitialspace=True)
-            names = head.iloc[0].tolist()
+            options: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
+            options |= {"skipinitialspace": True}
+            names = pd.read_csv(file, nrows=1, **options).iloc[0].tolist()
             _refuse_other_delimiter(file, names)
+            pd.read_csv(file, nrows=2, **options)  # refuses a first row longer than the header
             _refuse_repeated(file, names)
             return pd.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False)
         except (pd.errors.ParserWarning, pd.errors.ParserError) as problem:
@@ -84,16 +96,34 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 def _read_parquet(file: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
+    from pyarrow import types
 
-    _refuse_repeated(file, pq.read_schema(file).names)
-    return pd.read_parquet(file)
+    schema = pq.read_schema(file)
+    _refuse_repeated(file, schema.names)
+    if nested := [field.name for field in schema if types.is_nested(field.type)]:
+        raise DataError(
+            f"a column must hold one value a row, but in '{file}' those of {', '.join(nested)} "
+            "are lists or records; spread them over columns of their own, or delete them."
+        )
+    frame = pd.read_parquet(file)
+    decimals = [field.name for field in schema if types.is_decimal(field.type)]
+    return frame.astype({name: float for name in decimals if name in frame.columns})
+
+
+def _refuse_other_kind(file: Path) -> None:
+    with open(file, "rb") as stream:
+        kind = SIGNATURES.get(stream.read(4))
+    if kind and file.suffix.lower() not in COMPRESSED:
+        raise DataError(
+            f"'{file}' must be text (CSV), or parquet and so named, but it is {kind}; save it as "
+            "CSV, or give it the ending of what it is."
+        )
 
 
 def _refuse_other_delimiter(file: Path, names: list[str]) -> None:
-    if len(names) > 1:
-        return
+    header = ",".join(map(str, names))
     for delimiter in DELIMITERS:
-        if delimiter in str(names[0]):
+        if header.count(delimiter) >= len(names):  # more of them than commas
             raise DataError(
                 f"'{file}' must be separated by commas, but its header (row 0, line 1) looks "
                 f"separated by {delimiter!r}; save it with commas, or as parquet."
@@ -116,7 +146,7 @@ def _refuse_repeated(file: Path, names: list[str]) -> None:
 
 def _not_utf8(file: Path, problem: UnicodeDecodeError) -> str:
     """Find the first line that is not UTF-8: pandas knows only a place in its buffer."""
-    with _open(file, "rb") as stream:
+    with _open(file) as stream:
         for row, content in enumerate(stream):
             try:
                 content.decode("utf-8")
@@ -130,19 +160,27 @@ def _not_utf8(file: Path, problem: UnicodeDecodeError) -> str:
 
 def _bad_line(file: Path, reason: str) -> str:
     """Name the first row with more values than the header has names."""
-    with _open(file, "rt", newline="", encoding="utf-8") as stream:
-        lines = csv.reader(stream)
+    with (
+        _open(file) as stream,
+        io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
+        suppress(csv.Error),  # a field without end
+    ):
+        lines = csv.reader(text)
         columns = len(next(lines))
         for row, values in enumerate(lines, 1):
             if len(values) > columns:
                 trailing = " (a trailing comma)" if not values[-1].strip() else ""
                 return (
-                    f"'{file}' has {columns} columns, but row {row} (line {row + 1}) has "
+                    f"'{file}' has {columns} columns, but row {row} (line {lines.line_num}) has "
                     f"{len(values)} values{trailing}; mend the file."
                 )
     return f"'{file}' could not be read as a table: {' '.join(reason.split())}"
 
 
-def _open(file: Path, mode: str, **options: Any) -> IO[Any]:
+def _open(file: Path) -> IO[bytes]:
+    """Open a file's bytes, unpacked; pandas has seen to it that a zip holds one file."""
+    if file.suffix.lower() == ".zip":
+        archive = zipfile.ZipFile(file)
+        return archive.open(archive.namelist()[0])
     openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-    return openers.get(file.suffix.lower(), open)(file, mode, **options)
+    return openers.get(file.suffix.lower(), open)(file, "rb")

@@ -38,7 +38,8 @@ class BatchStandardise(nn.Module):
         self.register_buffer("batches", torch.zeros(()))
 
     def forward(self, h: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Standardise the rows."""
+        """Standardise the rows, in at least single precision."""
+        h = h.float() if h.dtype in (torch.float16, torch.bfloat16) else h
         if not self.training:
             return (h - self.mean) * inverse_scale(self.variance, self.mean)
         mean = global_mean(h)  # (d,)

@@ -29,7 +29,7 @@ def minimise(
     *,
     classes: int,
     strengths: Float[Tensor, " l"],
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
     steps: int = 30,
     cg_steps: int = 60,
 ) -> Float[Tensor, "r d t l k"]:
@@ -49,8 +49,9 @@ def minimise(
     problem = _Problem(z, y, kind, classes, strengths)
     w = z.new_zeros(len(z), z.shape[2], y.shape[1], len(strengths), classes)
     eta = problem.outputs(w)
+    value = problem.value(eta, w)
     for _ in range(steps):
-        value, residual, curvature = problem.at(eta, w)
+        residual, curvature = problem.at(eta)
         gradient = problem.pull(residual) + problem.ridge * w
         direction = _conjugate_gradients(
             partial(problem.bend, curvature),
@@ -62,9 +63,7 @@ def minimise(
         running = decrement > 2 * tolerance * value.clamp_min(1e-12)
         if not running.any():
             break
-        length = problem.search(eta, w, direction, value, running)
-        w = w + length * direction
-        eta = problem.outputs(w)
+        w, eta, value = problem.search(eta, w, direction, value, running)
     return w
 
 
@@ -106,8 +105,8 @@ class _Problem:
         penalty = (self.ridge * w.square()).sum((1, 4), keepdim=True) / 2
         return (losses * self.weight).sum(1, keepdim=True) + penalty
 
-    def at(self, eta: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Product]:
-        """Objective, its derivative in η, and the product of its curvature in η."""
+    def at(self, eta: Tensor) -> tuple[Tensor, Product]:
+        """The objective's derivative in η, and the product of its curvature in η."""
         curvature: Product
         if self.kind == "regression":
             mean, curvature = eta, self._constant_curvature
@@ -118,7 +117,7 @@ class _Problem:
         else:
             mean = eta.softmax(-1)
             curvature = self._softmax_curvature(mean)
-        return self.value(eta, w), (mean - self.target) * self.weight, curvature
+        return (mean - self.target) * self.weight, curvature
 
     def diagonal(self, eta: Tensor) -> Tensor:
         """Roughly the curvature along each column of z, (r, d, t, l, k)."""
@@ -130,17 +129,23 @@ class _Problem:
 
     def search(
         self, eta: Tensor, w: Tensor, direction: Tensor, value: Tensor, running: Tensor
-    ) -> Tensor:
-        """Halve each problem's step until its objective falls; 0 where it never does."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Halve each problem's step until its objective falls, none where it never does.
+
+        Returns:
+            Weights, outputs and objective after the step.
+        """
         step = self.outputs(direction)
         length = running.to(eta.dtype)
         for _ in range(HALVINGS):
-            found = self.value(eta + length * step, w + length * direction)
+            there = w + length * direction, eta + length * step
+            found = self.value(there[1], there[0])
             worse = found > value * (1 + 1e-7)
             if not worse.any():
-                return length
+                return *there, found
             length = torch.where(worse, length / 2, length)
-        return torch.where(worse, 0.0, length)
+        length = torch.where(worse, 0.0, length)
+        return w + length * direction, eta + length * step, torch.where(worse, value, found)
 
     def _constant_curvature(self, v: Tensor) -> Tensor:
         return v * self.weight

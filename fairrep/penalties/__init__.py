@@ -1,7 +1,17 @@
 """Penalties: a divergence between samples → a penalty over groups, notions and processes."""
 
-from fairrep.penalties.group import GroupPenalty, PenaltyValue
+from fairrep.penalties.dependence import DependencePenalty
+from fairrep.penalties.group import GroupPenalty
 from fairrep.penalties.notion import Notion
-from fairrep.penalties.weight import warmup_weight
+from fairrep.penalties.penalty import Penalty, PenaltyValue
+from fairrep.penalties.weight import DualAscent, warmup_weight
 
-__all__ = ["GroupPenalty", "Notion", "PenaltyValue", "warmup_weight"]
+__all__ = [
+    "DependencePenalty",
+    "DualAscent",
+    "GroupPenalty",
+    "Notion",
+    "Penalty",
+    "PenaltyValue",
+    "warmup_weight",
+]

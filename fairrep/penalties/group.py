@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fairrep.penalties.notion import Notion
-from fairrep.types import GroupCounts
+from fairrep.penalties.penalty import (
+    Combine,
+    PenaltyValue,
+    in_full_precision,
+    require_attributes,
+    require_min_rows,
+    usable_rows,
+)
+from fairrep.types import AttributeSpec, GroupCounts
 
 Divergence = Callable[..., Tensor]
-"""(x (n, d), y (m, d), a=weights (n,) or None, b=weights (m,) or None) → scalar."""
-
-
-class PenaltyValue(NamedTuple):
-    """The penalty of a batch and how many comparisons had too few rows to be made."""
-
-    value: Float[Tensor, ""]
-    absent: Int[Tensor, ""]
+"""(x (n, d), y (m, d), a=weights (n,), b=weights (m,)[, generator=]) → scalar."""
+Codes = tuple[int, ...]
+"""The groups whose rows make one side of a comparison."""
 
 
 class Side(NamedTuple):
-    """One sample of a comparison: rows and their 0/1 weights (``None`` = all of them)."""
+    """One sample of a comparison: rows and their 0/1 weights."""
 
     rows: Float[Tensor, "n d"]
-    weights: Float[Tensor, " n"] | None
+    weights: Float[Tensor, " n"]
 
 
 class GroupPenalty:
     r"""Sum of a divergence between the groups' rows, :math:`\sum_{a<b} D(z_a, z_b)`.
 
     Groups are codes 0..G-1 known from the training data, never positions in a batch. A comparison
-    in which a side has fewer than ``min_rows`` rows contributes exactly 0 and is counted.
+    in which a side has fewer than ``min_rows`` rows contributes exactly 0 and is counted. So are
+    rows of z that hold NaN or Inf: they are left out of the comparisons (their loss is not finite
+    either, which ends training), or named in an error with ``check_finite``. Computed in at least
+    single precision, under autocast too.
 
     Args:
-        divergence: compares two samples; takes row weights ``a`` and ``b``.
+        divergence: compares two samples; takes row weights ``a`` and ``b``, and a ``generator`` if
+            it is random.
         groups: names of the groups in code order.
         pairs: ``all`` compares every pair; ``pooled`` each group with the pooled rows.
         min_rows: rows that both sides of a comparison must have.
         notion: which rows are compared.
+        combine: several attributes: ``intersections`` compares the groups as they are, ``sum``
+            each attribute's own groups, and adds up over the attributes.
+        attributes: what the groups are in each attribute; needed by ``sum``.
+        check_finite: raise if z is not finite (a wait for the device a call).
     """
+
+    reads: Literal["s", "a"] = "s"
 
     def __init__(
         self,
@@ -53,16 +67,31 @@ class GroupPenalty:
         pairs: Literal["all", "pooled"] = "all",
         min_rows: int = 2,
         notion: Notion | None = None,
+        combine: Combine = "intersections",
+        attributes: Sequence[AttributeSpec] = (),
+        check_finite: bool = False,
     ) -> None:
         if pairs not in ("all", "pooled"):
             raise ValueError(f"pairs must be all or pooled, got '{pairs}'.")
-        if min_rows < 1:
-            raise ValueError(f"min_rows must be at least 1, got {min_rows}.")
+        require_min_rows(min_rows)
+        require_attributes(combine, attributes)
         self.divergence = divergence
         self.groups = tuple(groups)
         self.pairs = pairs
         self.min_rows = min_rows
         self.notion = notion or Notion()
+        self.check_finite = check_finite
+        self.partitions = (
+            [_own_groups(attribute) for attribute in attributes]
+            if combine == "sum"
+            else [tuple((code,) for code in range(len(self.groups)))]
+        )
+        self._draws = torch.Generator() if _is_random(divergence) else None
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of random directions or frequencies anew; the same on all processes."""
+        if self._draws is not None:
+            self._draws.manual_seed(seed)
 
     def __call__(
         self,
@@ -91,46 +120,44 @@ class GroupPenalty:
         *,
         counts: GroupCounts | None = None,
     ) -> PenaltyValue:
-        """Return the penalty and the number of comparisons left out; arguments as above."""
+        """Return the penalty and what was left out of it; arguments as above."""
         if counts is None:
             z, s, y, counts = sort_by_group(z, s, y, len(self.groups))
+        z, finite = usable_rows(z, check_finite=self.check_finite)
         value, absent = z.new_zeros(()), torch.zeros((), dtype=torch.int64, device=z.device)
-        for mask in self.notion.conditions(y):
-            for one, other in self._comparisons(z, mask, counts):
-                term, missing = self._compare(one, other)
-                value, absent = value + term, absent + missing
-        return PenaltyValue(value, absent)
+        with in_full_precision(z):
+            for mask in self.notion.conditions(y):
+                weights = (finite if mask is None else mask & finite).to(z.dtype)
+                for one, other in self._comparisons(z, weights, counts):
+                    term, missing = self._compare(one, other)
+                    value, absent = value + term, absent + missing
+        return PenaltyValue(value, absent, (~finite).sum())
 
     def _comparisons(
-        self, z: Tensor, mask: Bool[Tensor, " n"] | None, counts: GroupCounts
+        self, z: Tensor, weights: Tensor, counts: GroupCounts
     ) -> Iterator[tuple[Side, Side]]:
-        sides = _sides(z, mask, counts)
-        if self.pairs == "pooled":
-            pooled = _side(z, mask)
-            yield from ((side, pooled) for side in sides)
-        else:
-            yield from combinations(sides, 2)
+        rows, masks = z.split(list(counts)), weights.split(list(counts))
+        for partition in self.partitions:
+            sides = [
+                Side(_joined([rows[c] for c in codes]), _joined([masks[c] for c in codes]))
+                for codes in partition
+            ]
+            if self.pairs == "pooled":
+                yield from ((side, Side(z, weights)) for side in sides)
+            else:
+                yield from combinations(sides, 2)
 
-    def _compare(self, one: Side, other: Side) -> PenaltyValue:
-        if min(len(one.rows), len(other.rows)) < self.min_rows:  # known without looking at labels
-            return PenaltyValue(one.rows.new_zeros(()), torch.tensor(1))
-        if one.weights is None or other.weights is None:
-            return PenaltyValue(self.divergence(one.rows, other.rows), torch.tensor(0))
+    def _compare(self, one: Side, other: Side) -> tuple[Tensor, Tensor]:
+        """The divergence of two sides, and whether one of them was too small for it."""
+        if min(len(one.rows), len(other.rows)) < self.min_rows:  # known without a look at weights
+            return one.rows.new_zeros(()), torch.ones((), dtype=torch.int64)
         enough = (one.weights.sum() >= self.min_rows) & (other.weights.sum() >= self.min_rows)
         # a comparison that will not count runs on all rows, so that it stays finite
         a = torch.where(enough, one.weights, 1.0)
         b = torch.where(enough, other.weights, 1.0)
-        value = self.divergence(one.rows, other.rows, a=a, b=b)
-        return PenaltyValue(torch.where(enough, value, 0.0), (~enough).long())
-
-
-def _sides(z: Tensor, mask: Tensor | None, counts: GroupCounts) -> list[Side]:
-    masks = [None] * len(counts) if mask is None else list(mask.split(list(counts)))
-    return [_side(rows, part) for rows, part in zip(z.split(list(counts)), masks)]
-
-
-def _side(rows: Tensor, mask: Tensor | None) -> Side:
-    return Side(rows, None if mask is None else mask.to(rows.dtype))
+        options = {} if self._draws is None else {"generator": self._draws}
+        value = self.divergence(one.rows, other.rows, a=a, b=b, **options)
+        return torch.where(enough, value, 0.0), (~enough).long()
 
 
 def sort_by_group(
@@ -142,3 +169,19 @@ def sort_by_group(
     s = s[order]
     counts = tuple(torch.bincount(s, minlength=groups).tolist())
     return z[order], s, None if y is None else y[order], counts
+
+
+def _own_groups(attribute: AttributeSpec) -> tuple[Codes, ...]:
+    """Per group of the attribute, the codes of the intersections that make it up."""
+    return tuple(
+        tuple(code for code, place in enumerate(attribute.of_group) if place == own)
+        for own in range(len(attribute.groups))
+    )
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _is_random(divergence: Divergence) -> bool:
+    return "generator" in inspect.signature(divergence).parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -14,16 +15,17 @@ SELECTION = "val/selection"
 
 
 class EpochSeed(pl.Callback):
-    """Start dropout's stream anew each epoch, so that a resumed run draws what it would have."""
+    """Start the epoch's random streams anew, so that a resumed run draws what it would have."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Seed the global generator from (seed, epoch, process)."""
-        torch.manual_seed(
-            derive_seed(self.seed, "dropout", trainer.current_epoch, trainer.global_rank)
-        )
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Dropout differs between processes; the penalty's random directions do not."""
+        epoch = trainer.current_epoch
+        torch.manual_seed(derive_seed(self.seed, "dropout", epoch, trainer.global_rank))
+        if pl_module.penalty is not None:
+            pl_module.penalty.reseed(derive_seed(self.seed, "penalty", epoch))
 
 
 def default_callbacks(folder: Path, *, seed: int, patience: int) -> list[pl.Callback]:

@@ -72,6 +72,8 @@ def fit(
 ) -> FitResult:
     """Train until ``epochs`` or early stopping, then load the best epoch into ``module``.
 
+    The weights are in single precision afterwards.
+
     ``folder/checkpoints`` holds ``best.ckpt`` and ``last.ckpt``. If ``last.ckpt`` is there already,
     training continues from it; a fit that is already finished is only loaded.
 
@@ -93,6 +95,7 @@ def fit(
         before = _train(module, data, settings, folder, trainer, logger, callbacks, before)
     if (folder / "checkpoints" / "best.ckpt").exists():
         load_weights(module, folder / "checkpoints" / "best.ckpt")
+    module.float()  # whatever precision it was trained in
     return before
 
 

@@ -15,13 +15,15 @@ class SelectionRule:
     Attributes:
         by: ``loss`` takes the lowest validation loss (tasks + final λ * penalty); ``utility``
             takes the highest mean utility of the seen tasks (accuracy, or R² for regression)
-            among epochs whose largest validation demographic-parity difference is within
-            ``max_gap``, and the smallest difference while none is.
+            among epochs whose validation demographic-parity difference is within ``max_gap``, and
+            the smallest difference while none is.
         max_gap: bound of ``utility``, in [0, 1].
+        task: the seen task whose difference that is; ``None`` for the largest of all.
     """
 
     by: Literal["loss", "utility"]
     max_gap: float
+    task: str | None = None
 
     def __post_init__(self) -> None:
         if self.by not in ("loss", "utility"):

@@ -94,6 +94,8 @@ def test_every_penalty_trains(penalty, tmp_path):
         "selection.by=utility",
         "penalty.group.pairs=pooled",
         "optimizer.clip_norm=1",
+        "trainer.precision=64-true",
+        "trainer.precision=bf16-mixed",
         "task_weights={credit: 2}",
     ],
 )
@@ -123,7 +125,10 @@ def test_the_experiment_preset_uses_the_classical_columns(tmp_path):
     [
         ("penalty.weight=-1", ConfigError, r"penalty.weight \(λ\) must be >= 0, got -1"),
         ("penalty.group.divergence.bandwidth=-2", ConfigError, "bandwidth"),
+        ("penalty.weight=often", ConfigError, "must be >= 0 and finite, or auto, got often"),
         ("penalty.group.pairs=some", ConfigError, "pairs must be all or pooled"),
+        ("penalty.group.combine=product", ConfigError, "combine must be intersections or sum"),
+        ("selection.task=colour", ConfigError, "selection.task must be a seen task"),
         ("encoder.activation=step", ConfigError, "encoder.activation must be one of"),
         ("encoder.dim=0", ConfigError, "encoder.dim must be at least 1"),
         ("optimizer.lr=0", ConfigError, "optimizer.lr must be > 0"),

@@ -20,7 +20,8 @@ class Served:
     cut_after: int | None = None  # bytes after which the connection breaks
     cuts: int = 0  # how many answers are cut
     pause: float = 0.0  # seconds between pieces
-    errors: int = 0  # how many answers are 503
+    errors: int = 0  # how many answers are errors
+    error: int = 503  # their status
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -58,7 +59,7 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
             elif served.errors > 0:
                 served.errors -= 1
-                self.send_error(503)
+                self.send_error(served.error)
             else:
                 self._send(wanted)
 

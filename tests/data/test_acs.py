@@ -153,7 +153,8 @@ def test_a_folktables_filter_keeps_folktables_people_of_that_task_alone(folder, 
     frame, label = labels(folder, task, folktables=[task])
     _, before = labels(folder, task)
     inside = frame.eval(FILTERED[task])
-    assert (label.notna() == (inside & before.notna())).all()
+    assert (label.notna() == inside).all()
+    assert (label[inside] == before.fillna(False)[inside]).all()
     _, other = labels(folder, "poverty", folktables=[task])
     assert other.notna().all()
 
@@ -238,3 +239,29 @@ def test_the_files_at_hand_have_the_stated_rows_and_rates(publishers_file):
     assert sum(described["rows"].values()) == 10_239
     assert set(described["groups"]) == {"female", "male"}
     assert torch.isnan(data.train.y).any()
+
+
+def test_folktables_people_who_were_not_asked_count_as_no(folder):
+    """As folktables compares a missing value: children do not work, home workers do not commute."""
+    frame, employed = labels(folder, "employment", folktables=["employment"])
+    assert employed.notna().all()
+    assert (employed.astype(bool) == (frame["ESR"] == 1)).all()
+
+
+def test_a_folktables_filter_without_its_column_is_refused_by_name(tmp_path):
+    people().drop(columns="PWGTP").to_parquet(tmp_path / "p_44.parquet")
+    with pytest.raises(DataError, match="lack the column PWGTP"):
+        labels(str(tmp_path), "income", folktables=["income"])
+
+
+def test_a_state_named_twice_is_read_once(folder):
+    assert len(load_dataset("acs", folder, offline=True, states=["RI", "ri"]).frame) == 600
+
+
+def test_five_year_files_are_left_alone(tmp_path):
+    for horizon, state in (("1-Year", "44"), ("5-Year", "44"), ("5-Year", "50")):
+        place = tmp_path / "2018" / horizon
+        place.mkdir(parents=True, exist_ok=True)
+        people().to_csv(place / f"psam_p{state}.csv", index=False)
+    (found,) = find_files(str(tmp_path), None, None, offline=True)
+    assert found.path.parts[-2:] == ("1-Year", "psam_p44.csv")

@@ -135,3 +135,37 @@ def test_the_profile_counts_groups_base_rates_and_gaps():
     assert found["tasks"]["age"]["by_group"] == pytest.approx(
         table.groupby("sex")["age"].mean().to_dict()
     )
+
+
+def test_numbers_beyond_float32_are_a_problem_and_no_crash():
+    table = people().assign(big=lambda t: 10.0 ** (300 + t.index % 5))
+    assert "'big' must be finite" in texts(table, stops=True)
+
+
+def test_a_column_that_gives_one_of_several_attributes_away_is_named():
+    table = people().assign(title=lambda t: t["sex"].map({"f": "Ms", "m": "Mr"}))
+    found = check(table, sensitive=("sex", "city"))
+    assert [f.drop for f in found if f.drop] == ["title"]
+
+
+@pytest.mark.parametrize("form", ["{},5", "{}%", "$ {},000", "{} €"])
+def test_quantities_written_as_text_are_told(form):
+    table = people().assign(amount=lambda t: t["age"].map(form.format))
+    (found,) = check(table)
+    assert "'amount' looks like numbers but is text" in found.text
+    assert found.drop is None
+
+
+def test_dates_are_told_and_ranges_are_categories():
+    table = people().assign(
+        band=lambda t: np.where(t["age"] > 40, "18-40", "41-80"),
+        since=pd.date_range("2020", periods=400).repeat(2)[:400],
+    )
+    (found,) = check(table)
+    assert "'since' holds dates" in found.text
+
+
+def test_a_task_that_is_the_sensitive_attribute_is_told():
+    assert "both a task and the sensitive attribute" in texts(
+        people(), stops=False, tasks=("hired", "sex")
+    )

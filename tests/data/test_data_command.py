@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fairrep.app.configs import compose_config
 from fairrep.app.data_command import main
 from fairrep.data import DATASETS, load_dataset
 from tests.data.helpers import people, write_csv
@@ -165,3 +166,22 @@ def test_describe_reads_a_folder_of_the_users(capsys, tmp_path):
     frame.to_csv(tmp_path / "german.data", sep=" ", header=False, index=False)
     assert run("describe", "german", "--path", tmp_path) == 0
     assert "1,000 rows" in capsys.readouterr().out
+
+
+def test_states_and_year_are_a_choice_of_acs(capsys):
+    assert "--year is a choice of acs, not of adult" in refused(
+        capsys, "fetch", "adult", "--year", "2023"
+    )
+
+
+ODD = ("2020", "null", "a=b", "it's", "C:\\data\\", "back\\'quote", "${oc.env:HOME}", 'q"q', "é, x")
+
+
+def test_the_printed_command_names_odd_columns_so_that_hydra_reads_them(capsys, tmp_path):
+    table = people().assign(**{name: [f"{name} no. {k}" for k in range(400)] for name in ODD})
+    path = write_csv(tmp_path, table, "odd 'name'.csv")
+    assert run("check", path, "--sensitive", "sex", "--tasks", "hired") == 0
+    words = shlex.split(capsys.readouterr().out.strip().splitlines()[-1].removeprefix("Next: "))
+    config = compose_config("train", words[2:])
+    assert tuple(config.data.drop) == ODD
+    assert config.data.path == path

@@ -188,3 +188,23 @@ def test_two_processes_at_once_download_once_and_agree(tmp_path):
         assert {digest for _, digest in found} == {SHA256}
         assert len({pid for pid, _ in found}) == 2
         assert len(server.requests) == 1
+
+
+def test_too_many_requests_is_asked_again_later(tmp_path, no_waiting):
+    with serve(CONTENT, errors=2, error=429) as server:
+        assert fetch(published(server), tmp_path, offline=False).read_bytes() == CONTENT
+    assert no_waiting == [1, 2]
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    file = PublishedFile("table.csv", "http://127.0.0.1:9/file", SHA256)
+    with pytest.raises(DataError, match="set FAIRREP_CACHE"):
+        fetch(file, tmp_path / "cache" / "small", offline=False)
+
+
+def test_an_empty_checksum_record_is_none(tmp_path):
+    (tmp_path / "table.csv.sha256").touch()
+    with serve(CONTENT) as server:
+        fetch(published(server, sha256=None), tmp_path, offline=False)
+    assert (tmp_path / "table.csv.sha256").read_text().strip() == SHA256

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fairrep.data import describe, load_dataset, prepared_copy
-from fairrep.errors import ConfigError
+from fairrep.errors import ConfigError, DataError
 from tests.data.helpers import people, prepare, write_csv
 
 
@@ -80,6 +80,26 @@ def test_a_damaged_copy_is_prepared_anew(tmp_path, cache, damage):
     copy.write_bytes(damage)
     assert torch.equal(german(tmp_path).train.x, first.train.x)
     assert copy.stat().st_size > 1_000
+
+
+def test_one_wrong_bit_is_found(tmp_path, cache):
+    first = german(tmp_path)
+    (copy,) = cache.iterdir()
+    content = bytearray(copy.read_bytes())
+    content[-1_000] ^= 1
+    copy.write_bytes(content)
+    second = german(tmp_path)
+    for part in ("train", "val", "test"):
+        for field in fields(first.train):
+            a, b = (getattr(d.splits[part], field.name) for d in (first, second))
+            assert torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FAIRREP_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"set FAIRREP_CACHE.*or data\.cache=false"):
+        german(tmp_path)
 
 
 def test_only_the_newest_copies_are_kept(tmp_path, cache):

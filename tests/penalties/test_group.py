@@ -8,8 +8,15 @@ from itertools import combinations
 import pytest
 import torch
 
-from fairrep.functional import mean_difference2, mmd2, sinkhorn_divergence
+from fairrep.errors import NumericalError
+from fairrep.functional import (
+    mean_difference2,
+    mmd2,
+    sinkhorn_divergence,
+    sliced_wasserstein2,
+)
 from fairrep.penalties import GroupPenalty, Notion
+from fairrep.types import AttributeSpec
 
 GROUPS = ("a", "b", "c")
 mmd = functools.partial(mmd2, bandwidth=1.0)
@@ -117,7 +124,12 @@ def test_counts_and_values_follow_the_notion_with_missing_labels():
 
 @pytest.mark.parametrize(
     ("kwargs", "message"),
-    [({"pairs": "some"}, "pairs must be"), ({"min_rows": 0}, "min_rows must be")],
+    [
+        ({"pairs": "some"}, "pairs must be"),
+        ({"min_rows": 0}, "min_rows must be"),
+        ({"combine": "product"}, "combine must be"),
+        ({"combine": "sum"}, "give `attributes`"),
+    ],
 )
 def test_settings_out_of_range_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
@@ -131,3 +143,92 @@ def test_notions_that_need_labels_say_so():
         penalty(z, s, counts=(4, 4))
     with pytest.raises(ValueError, match="notion must be one of"):
         Notion("fairness")
+
+
+SEX_BY_RACE = ("f & x", "f & y", "f & z", "m & x", "m & z")  # no row is m & y
+ATTRIBUTES = (
+    AttributeSpec("sex", ("f", "m"), (0, 0, 0, 1, 1)),
+    AttributeSpec("race", ("x", "y", "z"), (0, 1, 2, 0, 2)),
+)
+
+
+@pytest.mark.parametrize("pairs", ["all", "pooled"])
+def test_a_sum_over_attributes_compares_each_ones_own_groups(pairs):
+    counts = (5, 4, 6, 7, 3)
+    z, s, _ = batch(counts)
+    expected = 0.0
+    for attribute in ATTRIBUTES:
+        own = torch.tensor(attribute.of_group)[s]
+        parts = [z[own == k] for k in range(len(attribute.groups))]
+        chosen = combinations(parts, 2) if pairs == "all" else ((part, z) for part in parts)
+        expected = expected + sum(mmd(x, y) for x, y in chosen)
+    penalty = GroupPenalty(mmd, SEX_BY_RACE, pairs=pairs, combine="sum", attributes=ATTRIBUTES)
+    torch.testing.assert_close(penalty(z, s, counts=counts), expected)
+
+
+def test_intersections_are_the_groups_themselves():
+    counts = (5, 4, 6, 7, 3)
+    z, s, _ = batch(counts)
+    plain = GroupPenalty(mmd, SEX_BY_RACE)(z, s, counts=counts)
+    assert GroupPenalty(mmd, SEX_BY_RACE, attributes=ATTRIBUTES)(z, s, counts=counts) == plain
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize(
+    "divergence",
+    [mmd, mean_difference2, functools.partial(sinkhorn_divergence, blur=1.0)],
+    ids=["mmd", "mean", "sinkhorn"],
+)
+def test_rows_that_are_not_finite_are_left_out_and_counted(bad, divergence):
+    z, s, _ = batch((6, 7))
+    z[2, 1], z[9, 0] = bad, -bad
+    kept = torch.isfinite(z).all(1)
+    z.requires_grad_()
+    penalty = GroupPenalty(divergence, GROUPS[:2])
+    result = penalty.evaluate(z, s, counts=(6, 7))
+    result.value.backward()
+    assert int(result.nonfinite) == 2
+    torch.testing.assert_close(result.value, penalty(z[kept], s[kept], counts=(5, 6)))
+    assert torch.equal(z.grad[~kept], torch.zeros(2, 3, dtype=z.dtype))
+    assert torch.isfinite(z.grad).all()
+
+
+def test_too_few_finite_rows_are_an_absent_group():
+    z, s, _ = batch((3, 7))
+    z[:2] = torch.nan
+    result = GroupPenalty(mmd, GROUPS[:2]).evaluate(z, s, counts=(3, 7))
+    assert (float(result.value), int(result.absent), int(result.nonfinite)) == (0.0, 1, 2)
+
+
+def test_check_finite_names_z_and_the_number_of_rows():
+    z, s, _ = batch((3, 7))
+    z[:2] = torch.nan
+    penalty = GroupPenalty(mmd, GROUPS[:2], check_finite=True)
+    with pytest.raises(NumericalError, match="z must be finite, but 2 of 10 rows"):
+        penalty(z, s, counts=(3, 7))
+
+
+def test_autocast_and_half_precision_do_not_round_the_comparison():
+    z, s, _ = batch((40, 50), d=8)
+    half = z.to(torch.bfloat16)
+    exact = GroupPenalty(mmd, GROUPS[:2])(half.double(), s, counts=(40, 50)).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = GroupPenalty(mmd, GROUPS[:2])(half, s, counts=(40, 50))
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, exact, rtol=1e-4, atol=1e-6)
+
+
+def test_random_directions_come_from_a_stream_of_their_own():
+    z, s, _ = batch((20, 30))
+    penalty = GroupPenalty(functools.partial(sliced_wasserstein2, projections=3), GROUPS[:2])
+
+    def two_values(seed):
+        penalty.reseed(seed)
+        return [float(penalty(z, s, counts=(20, 30))) for _ in range(2)]
+
+    before = torch.get_rng_state()
+    first = two_values(1)
+    assert first[0] != first[1]
+    assert two_values(1) == first
+    assert two_values(2) != first
+    assert torch.equal(torch.get_rng_state(), before)

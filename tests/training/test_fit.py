@@ -13,9 +13,9 @@ from fairrep.app.build import build_data
 from fairrep.app.configs import compose_config
 from fairrep.encoders import MultitaskHeads, build_encoder
 from fairrep.encoders.saved import cardinalities
-from fairrep.errors import ConfigError, RunError
-from fairrep.functional import mmd2
-from fairrep.penalties import GroupPenalty
+from fairrep.errors import ConfigError, NumericalError, RunError
+from fairrep.functional import mmd2, sliced_wasserstein2
+from fairrep.penalties import DualAscent, GroupPenalty
 from fairrep.training import (
     FairEncoderModule,
     FitSettings,
@@ -29,13 +29,16 @@ OPTIMIZER = OptimizerSettings(
     lr=1e-2, weight_decay=0.0, warmup_steps=2, schedule="cosine", clip_norm=0.0
 )
 
+DIVERGENCE = functools.partial(mmd2, bandwidth=3.0)
+AUTO = DualAscent("credit", target=0.01, rate=5.0, start=0.5)
+
 
 @pytest.fixture(scope="module")
 def data():
     return build_data(compose_config("train", ["data=german"]))
 
 
-def build(data, *, weight=1.0, init=0, dropout=0.0):
+def build(data, *, weight=1.0, init=0, dropout=0.0, divergence=DIVERGENCE, optimizer=OPTIMIZER):
     torch.manual_seed(init)
     encoder = build_encoder(
         cardinalities(data.schema),
@@ -45,7 +48,7 @@ def build(data, *, weight=1.0, init=0, dropout=0.0):
         activation="relu",
         dropout=dropout,
     )
-    penalty = GroupPenalty(functools.partial(mmd2, bandwidth=3.0), data.groups)
+    penalty = GroupPenalty(divergence, data.groups)
     return FairEncoderModule(
         encoder,
         MultitaskHeads(data.seen, 8, hidden=()),
@@ -55,7 +58,7 @@ def build(data, *, weight=1.0, init=0, dropout=0.0):
         weight=weight,
         warmup_epochs=1,
         task_weights={},
-        optimizer=OPTIMIZER,
+        optimizer=optimizer,
         selection=SelectionRule("loss", 0.1),
     )
 
@@ -106,9 +109,14 @@ class StopAfter(pl.Callback):
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_fit_goes_on_to_the_weights_of_a_whole_one(data, tmp_path):
-    whole = run(data, tmp_path / "whole", dropout=0.3)
-    module = build(data, dropout=0.3)
+@pytest.mark.parametrize(
+    "options",
+    [{"dropout": 0.3}, {"divergence": sliced_wasserstein2}, {"weight": AUTO}],
+    ids=["dropout", "random penalty", "automatic weight"],
+)
+def test_an_interrupted_fit_goes_on_to_the_weights_of_a_whole_one(data, tmp_path, options):
+    whole = run(data, tmp_path / "whole", **options)
+    module = build(data, **options)
     first = fit(
         module,
         data,
@@ -118,11 +126,39 @@ def test_an_interrupted_fit_goes_on_to_the_weights_of_a_whole_one(data, tmp_path
         callbacks=[StopAfter(2)],
     )
     assert (first.finished, first.epochs) == (False, 2)
-    resumed = build(data, init=99, dropout=0.3)  # its own weights must not matter
+    resumed = build(data, init=99, **options)  # its own weights must not matter
     second = fit(resumed, data, SETTINGS, tmp_path / "cut", trainer={"accelerator": "cpu"})
     assert (second.finished, second.epochs) == (True, 3)
     assert second.seconds > first.seconds
     assert torch.equal(weights(resumed), whole)
+
+
+class Record(pl.Callback):
+    """λ of every epoch, and the gap that it answers to."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_validation_end(self, trainer, pl_module):
+        self.seen.append((float(pl_module.multiplier), float(pl_module.last_gap)))
+
+
+def test_an_automatic_weight_follows_the_gap_of_its_task(data, tmp_path):
+    record, module = Record(), build(data, weight=AUTO)
+    fit(module, data, SETTINGS, tmp_path, trainer={"accelerator": "cpu"}, callbacks=[record])
+    expected = AUTO.start
+    for weight, gap in record.seen:
+        assert weight == pytest.approx(expected, rel=1e-6)
+        expected = AUTO.next_weight(expected, gap)
+    assert len({weight for weight, _ in record.seen}) == SETTINGS.epochs
+    best = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
+    assert module.final_weight() == pytest.approx(record.seen[best["epoch"]][0])
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_mend(data, tmp_path):
+    module = build(data, optimizer=replace(OPTIMIZER, lr=1e30))
+    with pytest.raises(NumericalError, match=r"must be finite, but \d+ steps of epoch .* lower"):
+        fit(module, data, SETTINGS, tmp_path, trainer={"accelerator": "cpu"})
 
 
 def test_a_finished_fit_is_only_loaded(data, tmp_path):

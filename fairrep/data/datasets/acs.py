@@ -40,8 +40,12 @@ RACES = {1: "White", 2: "Black", 6: "Asian"}
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
     if name not in table.columns:
-        raise DataError(f"the ACS files at hand lack the column {name}, which is asked for.")
+        raise _lacks(name)
     return table[name]
+
+
+def _lacks(name: str) -> DataError:
+    return DataError(f"the ACS files at hand lack the column {name}, which is asked for.")
 
 
 def _true(table: pd.DataFrame, name: str, test: Callable[[pd.Series], pd.Series]) -> pd.Series:
@@ -120,7 +124,8 @@ SPEC = DatasetSpec(
     kinds={c: "categorical" for c in FEATURES if c not in NUMBERS},
 )
 
-# folktables' people for each of its five problems
+# folktables' people for each of its five problems; all of them have a label there: who was not
+# asked (children for work, home workers for a commute) counts as "no"
 FILTERS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "income": lambda t: (t["AGEP"] > 16) & (t["PINCP"] > 100) & (t["WKHP"] > 0) & (t["PWGTP"] >= 1),
     "employment": lambda t: t["AGEP"] >= 0,  # everybody
@@ -173,5 +178,13 @@ def read(files: Sequence[Path], folktables: Sequence[str], *, title: str) -> Raw
 
 
 def _filtered(task: TaskColumn, people: Callable[[pd.DataFrame], pd.Series]) -> TaskColumn:
-    """The same task, without a label for everybody whom the filter leaves out."""
-    return replace(task, derive=lambda table: task.derive(table).where(people(table)))
+    """The same task with a label for all of the filter's people, and for nobody else."""
+
+    def derive(table: pd.DataFrame) -> pd.Series:
+        labels = task.derive(table).fillna(False)
+        try:
+            return labels.where(people(table))
+        except KeyError as lacking:
+            raise _lacks(str(lacking.args[0])) from lacking
+
+    return replace(task, derive=derive)

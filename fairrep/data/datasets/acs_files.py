@@ -2,7 +2,8 @@
 
 Read are ``csv_pST.zip`` (as downloaded), ``psam_pFIPS.csv`` and ``ssYYpST.csv`` (unpacked, in
 folktables' folders ``YEAR/1-Year/`` or bare) and ``p_FIPS.parquet``. A file's year is in its own
-name or in that of a folder above it (``2018/1-Year``, ``acs2024``); unknown otherwise.
+name or in that of a folder above it (``2018/1-Year``, ``acs2024``); unknown otherwise. Files of
+folktables' ``5-Year`` folders are others under the same names, and left alone.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def find_files(
     if wanted is None:
         if not chosen:
             raise ConfigError(
-                "no ACS file is at hand: name what to fetch, data.states=[CA] data.year=2023."
+                "no ACS file is at hand: name what to fetch, data.states=[CA] data.year=2023 "
+                "(--states CA --year 2023)."
             )
         return [chosen[state] for state in sorted(chosen)]
     missing = [state for state in wanted if state not in chosen]
@@ -85,6 +87,7 @@ def scan(folder: Path) -> list[Found]:
     else:
         levels = ["*/" * depth + "*p*" for depth in range(DEPTH)]
         files = [file for level in levels for file in sorted(folder.glob(level))]
+    files = [file for file in files if "5-Year" not in file.parts]
     return [found for file in files if (found := _recognise(file))]
 
 
@@ -128,7 +131,7 @@ def _check(states: Sequence[str] | None, year: int | None) -> list[str] | None:
         )
     if states is None:
         return None
-    wanted = [state.upper() for state in states]
+    wanted = list(dict.fromkeys(state.upper() for state in states))
     for state in wanted:
         if state not in STATES:
             raise ConfigError(unknown("state", state, STATES))

@@ -1,0 +1,82 @@
+"""What every penalty is to the trainer, and what it does to rows before it compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from fairrep.errors import NumericalError
+from fairrep.types import AttributeSpec, GroupCounts
+
+Combine = Literal["intersections", "sum"]
+
+
+class PenaltyValue(NamedTuple):
+    """The penalty of a batch, and what it had to leave out."""
+
+    value: Float[Tensor, ""]
+    absent: Int[Tensor, ""]
+    """Comparisons with fewer than ``min_rows`` rows on a side."""
+    nonfinite: Int[Tensor, ""]
+    """Rows whose representation holds NaN or Inf."""
+
+
+class Penalty(Protocol):
+    """A penalty on the dependence between a representation and the sensitive attributes."""
+
+    min_rows: int
+    """Rows that a comparison needs; batches hold at least so many of each group."""
+    reads: Literal["s", "a"]
+    """Group codes ``Batch.s``, or the attributes as numbers ``Batch.a``."""
+
+    def evaluate(
+        self, z: Tensor, s: Tensor, y: Tensor | None = None, *, counts: GroupCounts | None = None
+    ) -> PenaltyValue:
+        """Return the penalty of a batch."""
+        ...
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of random directions or frequencies anew."""
+        ...
+
+
+def usable_rows(
+    z: Float[Tensor, "n d"], *, check_finite: bool
+) -> tuple[Float[Tensor, "n d"], Bool[Tensor, " n"]]:
+    """Return z in at least single precision with 0 in rows that are not finite, and which are.
+
+    Raises:
+        NumericalError: there are such rows and ``check_finite`` is set (it waits for the device).
+    """
+    z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+    finite = torch.isfinite(z).all(dim=-1)  # (n,)
+    if check_finite and not bool(finite.all()):
+        raise NumericalError(
+            f"the representation z must be finite, but {int((~finite).sum())} of {len(z)} rows "
+            "hold NaN or Inf; lower optimizer.lr or penalty.weight, or look for infinite features."
+        )
+    return torch.where(finite[:, None], z, 0.0), finite
+
+
+def in_full_precision(z: Tensor) -> AbstractContextManager[None]:
+    """Keep autocast from rounding the factors of squared distances to half precision."""
+    return torch.autocast(z.device.type, enabled=False)
+
+
+def require_attributes(combine: str, attributes: Sequence[AttributeSpec]) -> None:
+    """Raise unless the attributes can be combined as asked."""
+    if combine not in ("intersections", "sum"):
+        raise ValueError(f"combine must be intersections or sum, got '{combine}'.")
+    if combine == "sum" and not attributes:
+        raise ValueError("combine='sum' adds up over attributes: give `attributes`.")
+
+
+def require_min_rows(min_rows: int, *, least: int = 1) -> None:
+    """Raise unless enough rows are asked for."""
+    if min_rows < least:
+        raise ValueError(f"min_rows must be at least {least}, got {min_rows}.")
