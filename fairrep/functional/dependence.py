@@ -50,7 +50,8 @@ def hsic(
         ValueError: A bandwidth that is not positive, shapes that do not fit.
 
     The surprises: a second differentiation raises; "unbiased" needs four rows, and is 0 where
-    there are fewer; with unequal weights it is the mean over tuples of different rows of the kernels less their value at 0.
+    there are fewer; with unequal weights it is the mean over tuples of different rows of the
+    kernels less their value at 0.
 
     Ref: Gretton et al. (2008), NeurIPS 20; Song et al. (2012), JMLR 13.
     """
