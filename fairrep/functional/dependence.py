@@ -1,20 +1,21 @@
 """Dependence between a representation and a real-valued attribute, without binning."""
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from fairrep.functional.inputs import WeightedRows, require_choice, weighted_rows
+from fairrep.functional.kernel_sums import block_rows, pulled
 from fairrep.functional.kernels import (
     RadialKernel,
     bandwidth_unit,
-    pairwise_distances,
     pooled_mean,
+    resolved_squared_distances,
     squared_distances,
 )
+from fairrep.functional.known_gradient import with_known_gradient
 
 Estimator = Literal["unbiased", "biased"]
 ESTIMATORS = ("unbiased", "biased")
@@ -48,21 +49,22 @@ def hsic(
     Raises:
         ValueError: A bandwidth that is not positive, shapes that do not fit.
 
-    The surprises: "unbiased" needs four rows, and is 0 where there are fewer; with unequal
-    weights it is the mean over tuples of different rows of the kernels less their value at 0.
+    The surprises: a second differentiation raises; "unbiased" needs four rows, and is 0 where
+    there are fewer; with unequal weights it is the mean over tuples of different rows of the
+    kernels less their value at 0.
 
     Ref: Gretton et al. (2008), NeurIPS 20; Song et al. (2012), JMLR 13.
     """
-
-    def gaussian(bandwidth: float | str) -> Callable[[Tensor, Tensor], Tensor]:
-        def gram(points: Tensor, present: Tensor) -> Tensor:
-            kernel = RadialKernel("gaussian", bandwidth_unit(bandwidth, points, present))
-            points = (points - pooled_mean(points, points)) / kernel.unit
-            return kernel.value(squared_distances(points, points))
-
-        return gram
-
-    return _dependence(z, s, gaussian(bandwidth_z), gaussian(bandwidth_s), estimator, weights)
+    require_choice(estimator, ESTIMATORS, name="estimator")
+    rows, attribute = _paired_rows(z, s, weights)
+    one, other = (
+        _variable(
+            part.points.to(rows.points.dtype),
+            RadialKernel("gaussian", bandwidth_unit(bandwidth, part.points, part.weights)),
+        )
+        for part, bandwidth in ((rows, bandwidth_z), (attribute, bandwidth_s))
+    )
+    return _dependence(one, other, rows, attribute, estimator)
 
 
 def distance_covariance2(
@@ -86,37 +88,90 @@ def distance_covariance2(
     Raises:
         ValueError: An unknown estimator, shapes that do not fit.
 
-    The surprise: "unbiased" needs four rows, and is 0 where there are fewer.
+    The surprises: a second differentiation raises; "unbiased" needs four rows, and is 0 where
+    there are fewer.
 
     Ref: Székely, Rizzo and Bakirov (2007), Ann. Statist. 35; Székely and Rizzo (2014),
     Ann. Statist. 42.
     """
+    require_choice(estimator, ESTIMATORS, name="estimator")
+    rows, attribute = _paired_rows(z, s, weights)
+    dtype = rows.points.dtype
+    one, other = (
+        _variable(part.points.to(dtype), RadialKernel("energy")) for part in (rows, attribute)
+    )
+    return _dependence(one, other, rows, attribute, estimator)
 
-    def gram(points: Tensor, present: Tensor) -> Tensor:
-        return -pairwise_distances(points, points)
 
-    return _dependence(z, s, gram, gram, estimator, weights)
+class Variable(NamedTuple):
+    """One of the two variables: centred rows in units of the bandwidth, and their kernel."""
+
+    points: Float[Tensor, "*B n d"]
+    kernel: RadialKernel
+
+    def block(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Kernel between some rows and all, 0 on the diagonal, and its slope."""
+        radial = self.kernel.name == "energy"
+        distances = resolved_squared_distances if radial else squared_distances
+        r2 = distances(self.points[..., rows, :], self.points)  # (*B, block, n)
+        value, slope, offset = self.kernel.value_and_slope(r2)
+        return value * _off_diagonal(value, rows), slope + offset
+
+
+def _variable(points: Tensor, kernel: RadialKernel) -> Variable:
+    points = points.detach()
+    return Variable((points - pooled_mean(points, points)) / kernel.unit, kernel)
+
+
+def _off_diagonal(block: Float[Tensor, "*B b n"], rows: slice) -> Float[Tensor, "b n"]:
+    """1 but where a row meets itself: kernels are given less their value at distance 0."""
+    numbers = torch.arange(block.shape[-1], device=block.device)
+    return (numbers[rows, None] != numbers).to(block.dtype)
 
 
 def _dependence(
-    z: Tensor,
-    s: Tensor,
-    gram_z: Callable[[Tensor, Tensor], Tensor],
-    gram_s: Callable[[Tensor, Tensor], Tensor],
+    one: Variable,
+    other: Variable,
+    rows: WeightedRows,
+    attribute: WeightedRows,
     estimator: Estimator,
-    weights: Tensor | None,
 ) -> Float[Tensor, "*B"]:
-    """Check the inputs, form the two kernel matrices and estimate."""
-    require_choice(estimator, ESTIMATORS, name="estimator")
-    rows, attribute = _paired_rows(z, s, weights)
-    w = rows.weights  # (*B, n)
-    hollow = 1 - torch.eye(w.shape[-1], dtype=w.dtype, device=w.device)
-    k = gram_z(rows.points, w) * hollow  # (*B, n, n)
-    ell = gram_s(attribute.points, w).to(w.dtype) * hollow  # (*B, n, n)
-    if estimator == "biased":
-        return torch.where(rows.some, _v_statistic(k, ell, w), 0)
-    enough = rows.size > 3
-    return torch.where(enough, _u_statistic(k, ell, w, enough), 0)
+    """The estimate, with its gradient with respect to either variable that asks for one."""
+    enough = rows.some if estimator == "biased" else rows.size > 3
+    w = rows.weights.to(one.points.dtype)
+    with torch.no_grad():
+        value, grad_one = _value_and_gradient(one, other, w, enough, estimator)
+        grad_other = torch.zeros_like(attribute.points)
+        if attribute.points.requires_grad:
+            _, grad_other = _value_and_gradient(other, one, w, enough, estimator)
+    points = rows.points, attribute.points
+    grads = (grad.to(part.dtype) for grad, part in zip((grad_one, grad_other), points, strict=True))
+    return with_known_gradient(value.to(rows.weights.dtype), *points, *grads)
+
+
+def _value_and_gradient(
+    one: Variable, other: Variable, w: Tensor, enough: Tensor, estimator: Estimator
+) -> tuple[Float[Tensor, "*B"], Float[Tensor, "*B n d"]]:
+    r"""The statistic and its gradient in the rows of ``one``, block by block.
+
+    It is linear in either kernel matrix: :math:`\sum_{ij} w_i w_j k_{ij} m_{ij}` with m made of
+    the other kernel alone. A block of rows is formed, used for both, and dropped: memory grows
+    like the number of rows, and a block stays in the cache between the passes over it.
+    """
+    step = block_rows(w.shape[-1], w.shape[:-1].numel())
+    blocks = [slice(start, start + step) for start in range(0, w.shape[-1], step)]
+    means = [_row_means(other.block(rows)[0], w) for rows in blocks]
+    row = torch.cat([torch.zeros_like(w[..., :0]), *means], -1)  # (*B, n) mean of l with each row
+    value, grads = torch.zeros_like(w[..., :0]).sum(-1), [one.points[..., :0, :]]
+    for rows in blocks:
+        factor = _v_factor if estimator == "biased" else _u_factor
+        m = factor(other.block(rows)[0], row, w, rows, enough) * w[..., rows, None]  # (*B, b, n)
+        k, slope = one.block(rows)  # (*B, b, n) twice
+        value = value + ((k * m) @ w[..., None])[..., 0].sum(-1)
+        ones = torch.ones_like(w[..., rows])
+        grads.append(2 * pulled(slope * m, one.points[..., rows, :], one.points, ones, w))
+    grad = torch.where(enough[..., None, None], torch.cat(grads, -2), 0) / one.kernel.unit
+    return torch.where(enough, value, 0), grad
 
 
 def _paired_rows(z: Tensor, s: Tensor, weights: Tensor | None) -> tuple[WeightedRows, WeightedRows]:
@@ -130,28 +185,33 @@ def _paired_rows(z: Tensor, s: Tensor, weights: Tensor | None) -> tuple[Weighted
     return weighted_rows(z, weights, name="z"), weighted_rows(s, weights, name="s")
 
 
-def _v_statistic(k: Tensor, ell: Tensor, w: Tensor) -> Float[Tensor, "*B"]:
-    """E[kl] + E[k]E[l] - 2 E[E[k|i] E[l|i]] over all tuples of rows; the diagonals are 0."""
-    k_row, l_row = _row_means(k, w), _row_means(ell, w)  # (*B, n) twice
-    joint = (w * _row_means(k * ell, w)).sum(-1)
-    return joint + (w * k_row).sum(-1) * (w * l_row).sum(-1) - 2 * (w * k_row * l_row).sum(-1)
+def _v_factor(
+    ell: Tensor, row: Tensor, w: Tensor, rows: slice, enough: Tensor
+) -> Float[Tensor, "*B b n"]:
+    """What w_i w_j k_ij is multiplied by in E[kl] + E[k]E[l] - 2 E[E[k|i] E[l|i]]: centred l."""
+    mean = (w * row).sum(-1)[..., None, None]  # (*B, 1, 1)
+    return ell - row[..., rows, None] - row[..., None, :] + mean
 
 
-def _u_statistic(k: Tensor, ell: Tensor, w: Tensor, enough: Tensor) -> Float[Tensor, "*B"]:
+def _u_factor(
+    ell: Tensor, row: Tensor, w: Tensor, rows: slice, enough: Tensor
+) -> Float[Tensor, "*B b n"]:
     """The same over tuples of different rows, by inclusion and exclusion.
 
-    Tuples that repeat a row are subtracted from the full sums; the normalisers are the total
-    weights of the pairs, triples and quadruples that remain.
+    Pairs: l_ij. Triples: (l_i + l_j) / 2 less the tuples that repeat a row, (w_i + w_j) l_ij / 2.
+    Quadruples: l - 2 (w_i l_i + w_j l_j) + 2 w_i w_j l_ij. Each is divided by the total weight
+    of the tuples that remain; l_i and l are weighted means of l_ij.
     """
-    k_row, l_row = _row_means(k, w), _row_means(ell, w)  # (*B, n) twice
-    w2 = w.square()
-    pairs = (w * _row_means(k * ell, w)).sum(-1)
-    twice = (w2 * _row_means(k * ell, w2)).sum(-1)  # both rows shared
-    once = (w2 * k_row * l_row).sum(-1)  # one row shared
-    triples = (w * k_row * l_row).sum(-1) - (w * _row_means(k * ell, w2)).sum(-1)
-    quadruples = (w * k_row).sum(-1) * (w * l_row).sum(-1) - 4 * once + 2 * twice
-    of_2, of_3, of_4 = (torch.where(enough, mass, 1) for mass in _distinct_tuples(w))
-    return pairs / of_2 + quadruples / of_4 - 2 * triples / of_3
+    of_2, of_3, of_4 = (
+        torch.where(enough, mass, 1)[..., None, None] for mass in _distinct_tuples(w)
+    )
+    mean = (w * row).sum(-1)[..., None, None]  # (*B, 1, 1)
+    w_j = w[..., None, :]  # (*B, 1, n)
+    slope_j = 1 / of_3 + 2 * w_j / of_4
+    from_j = slope_j * row[..., None, :]
+    w_i, from_i = w[..., rows, None], from_j.mT[..., rows, :]  # (*B, b, 1) twice
+    share = 1 / of_2 + w_j / of_3 + w_i * slope_j
+    return ell * share - from_i - from_j + mean / of_4
 
 
 def _row_means(k: Float[Tensor, "*B n n"], w: Float[Tensor, "*B n"]) -> Float[Tensor, "*B n"]:

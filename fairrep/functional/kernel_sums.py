@@ -29,7 +29,7 @@ def cross_sum(
 ) -> CrossSum:
     """sum_ij a_i b_j k(x_i, y_j) and its gradients with respect to x and y."""
     value, grad_y, grads_x = torch.zeros_like(a[..., :0]).sum(-1), torch.zeros_like(y), []
-    step = _block_rows(y.shape[-2], a.shape[:-1].numel())
+    step = block_rows(y.shape[-2], a.shape[:-1].numel())
     for start in range(0, x.shape[-2], step):
         rows = slice(start, start + step)
         part, part_x, part_y = _block(kernel, x[..., rows, :], y, a[..., rows], b)
@@ -41,7 +41,7 @@ def cross_sum(
 def self_sum(kernel: RadialKernel, x: Float[Tensor, "*B n d"], a: Float[Tensor, "*B n"]) -> Sum:
     """sum_ij a_i a_j k(x_i, x_j) and its gradient: every pair of blocks is visited once."""
     n = x.shape[-2]
-    step = max(64, _block_rows(n, a.shape[:-1].numel()))
+    step = max(64, block_rows(n, a.shape[:-1].numel()))
     if n <= step:
         own, own_x, _ = _block(kernel, x, x, a, a, diagonal=True)
         return own, 2 * own_x
@@ -69,20 +69,23 @@ def _block(
         r2 = r2 * (1 - torch.eye(r2.shape[-1], dtype=r2.dtype, device=r2.device))
     k, slope, offset = kernel.value_and_slope(r2)  # (*B, n, m) twice
     value = (a * (k @ b[..., None])[..., 0]).sum(-1)
-    grad_x = _gradient(slope, offset, x, y, a, b)
+    grad_x = pulled(slope, x, y, a, b, offset)
     if diagonal:
         return value, grad_x, torch.zeros_like(x)
-    return value, grad_x, _gradient(slope.mT, offset, y, x, b, a)
+    return value, grad_x, pulled(slope.mT, y, x, b, a, offset)
 
 
-def _gradient(
-    slope: Tensor, offset: float, x: Tensor, y: Tensor, a: Tensor, b: Tensor
+def pulled(
+    slope: Float[Tensor, "*B n m"], x: Tensor, y: Tensor, a: Tensor, b: Tensor, offset: float = 0.0
 ) -> Float[Tensor, "*B n d"]:
     """2 a_i sum_j (slope_ij + offset) b_j (x_i - y_j)."""
     weighted = b[..., None] * torch.cat([y, torch.ones_like(y[..., :1])], -1)  # (*B, m, d + 1)
-    pull = slope @ weighted + offset * weighted.sum(-2, keepdim=True)  # (*B, n, d + 1)
+    pull = slope @ weighted  # (*B, n, d + 1)
+    if offset:
+        pull = pull + offset * weighted.sum(-2, keepdim=True)
     return 2 * a[..., None] * (x * pull[..., -1:] - pull[..., :-1])
 
 
-def _block_rows(columns: int, problems: int) -> int:
+def block_rows(columns: int, problems: int) -> int:
+    """Rows of a kernel matrix to form at a time."""
     return max(1, BLOCK_ENTRIES // max(1, columns * problems))

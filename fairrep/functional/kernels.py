@@ -33,7 +33,11 @@ class RadialKernel:
 
     def value(self, r2: Float[Tensor, "*B n m"]) -> Float[Tensor, "*B n m"]:
         """k(u, v) - k(u, u), at most 0."""
-        return self.value_and_slope(r2)[0]
+        if self.name == "energy":
+            return -safe_sqrt(r2)
+        if self.name == "imq":
+            return torch.expm1(-0.5 * torch.log1p(r2))
+        return functools.reduce(torch.add, self._gaussians(r2))
 
     def value_and_slope(
         self, r2: Float[Tensor, "*B n m"]
@@ -43,10 +47,10 @@ class RadialKernel:
         A kink has slope 0. The number spares a pass over the matrix for every Gaussian.
         """
         if self.name == "energy":
-            value = -safe_sqrt(r2)
-            return value, torch.where(r2 > 0, 0.5 / torch.where(r2 > 0, value, 1), 0), 0.0
+            value = self.value(r2)
+            return value, (0.5 / value).masked_fill(value == 0, 0), 0.0
         if self.name == "imq":
-            value = torch.expm1(-0.5 * torch.log1p(r2))
+            value = self.value(r2)
             return value, -0.5 * (value + 1) ** 3, 0.0
         parts, rates = self._gaussians(r2), self._rates()
         slopes = [part * rate for part, rate in zip(parts, rates, strict=True)]
@@ -145,7 +149,7 @@ def resolved_squared_distances(
         return r2
     scale = x.detach().square().sum(-1).amax(-1) + y.detach().square().sum(-1).amax(-1)
     floor = 8 * torch.finfo(x.dtype).eps * scale[..., None, None]
-    return torch.where(r2 <= floor, 0, r2)
+    return r2.masked_fill(r2 <= floor, 0)
 
 
 def pairwise_distances(
@@ -163,7 +167,7 @@ def pairwise_distances(
 def safe_sqrt(r2: Tensor) -> Tensor:
     """The square root, with derivative 0 at 0."""
     zero = r2 == 0
-    return torch.where(zero, 0, torch.where(zero, 1, r2).sqrt())
+    return r2.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
 
 
 def pooled_mean(x: Float[Tensor, "*B n d"], y: Float[Tensor, "*B m d"]) -> Float[Tensor, "*B 1 d"]:

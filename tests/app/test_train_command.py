@@ -152,7 +152,7 @@ def test_multirun_sweeps_penalties_and_weights(finish, tmp_path):
     ("arguments", "message"),
     [
         (("data=csv", "data.path=nowhere.csv"), "'nowhere.csv' does not exist"),
-        (("penalty.weight=-1",), "penalty.weight (λ) must be >= 0, got -1"),
+        (("penalty.weight=-1",), "penalty.weight (λ) must be >= 0 and finite, or auto, got -1"),
     ],
 )
 def test_user_mistakes_are_one_line_and_exit_code_2(finish, tmp_path, arguments, message):

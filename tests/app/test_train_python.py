@@ -123,7 +123,7 @@ def test_the_experiment_preset_uses_the_classical_columns(tmp_path):
 @pytest.mark.parametrize(
     ("override", "error", "message"),
     [
-        ("penalty.weight=-1", ConfigError, r"penalty.weight \(λ\) must be >= 0, got -1"),
+        ("penalty.weight=-1", ConfigError, "must be >= 0 and finite, or auto, got -1"),
         ("penalty.group.divergence.bandwidth=-2", ConfigError, "bandwidth"),
         ("penalty.weight=often", ConfigError, "must be >= 0 and finite, or auto, got often"),
         ("penalty.group.pairs=some", ConfigError, "pairs must be all or pooled"),
