@@ -94,6 +94,7 @@ def test_a_novel_domain_goes_through_the_saved_preprocessing(run, tmp_path):
     assert sum(found["domain"]["rows"].values()) == 300
 
 
+@pytest.mark.slow
 def test_seeds_repeat_the_protocol_with_retrained_encoders(run, tmp_path):
     found = transfer(
         f"run={run}", "seeds=2", LOGISTIC, "representations=[trained,twin]", f"out={tmp_path / 'o'}"
@@ -106,6 +107,7 @@ def test_seeds_repeat_the_protocol_with_retrained_encoders(run, tmp_path):
     assert sd > 0
 
 
+@pytest.mark.slow
 def test_every_task_is_left_out_once(run, tmp_path):
     found = transfer(
         f"run={run}", "split=leave_tasks_out", "folds=3", LOGISTIC,
