@@ -17,6 +17,7 @@ Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
 LEVEL = 0.95
 CLEARLY = 4.0  # standard errors below the largest: no candidate for being it
+MANY = 16  # figures at once whose tails are not read off the draws
 MOST = 2048  # pairs of differences compared one by one
 
 
@@ -58,7 +59,7 @@ def gap_interval(found: Differences, *, level: float = LEVEL) -> Interval:
     """Interval of max |difference|; NaN with fewer than two groups."""
     if not found.observed.size:
         return UNKNOWN
-    low, high = simultaneous(found.drawn, level)
+    low, high = simultaneous(found.drawn, level, observed=found.observed)
     inner = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
     outer = np.maximum(np.abs(low), np.abs(high))
     return (float(inner.max()), float(outer.max()))
@@ -100,13 +101,25 @@ def percentile_interval(drawn: Float[np.ndarray, " draws"], *, level: float = LE
 
 
 def simultaneous(
-    drawn: Float[np.ndarray, "draws m"], level: float
+    drawn: Float[np.ndarray, "draws m"],
+    level: float,
+    *,
+    observed: Float[np.ndarray, " m"] | None = None,
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
     """Percentile intervals of m figures, widened alike until a share ``level`` of the draws lies
     in all of them at once (with m = 1: the percentile interval).
 
-    Ref: Beran (1988), Balanced simultaneous confidence sets, JASA 83.
+    Many figures would need tails that a thousand draws do not show: then each interval is so many
+    standard errors around what was ``observed``, as many as the draws' largest deviation needs.
+
+    Ref: Beran (1988), Balanced simultaneous confidence sets, JASA 83; Romano and Wolf (2005),
+    Econometrica 73.
     """
+    if observed is not None and drawn.shape[1] > MANY:
+        error = np.maximum(drawn.std(axis=0), np.finfo(np.float32).tiny)
+        largest = (np.abs(drawn - observed) / error).max(axis=1)
+        reach = np.quantile(largest, level) * error
+        return observed - reach, observed + reach
     draws = len(drawn)
     rank = drawn.argsort(axis=0).argsort(axis=0)
     tail = (np.minimum(rank, draws - 1 - rank) + 0.5) / draws
