@@ -109,13 +109,20 @@ class Variable(NamedTuple):
     points: Float[Tensor, "*B n d"]
     kernel: RadialKernel
 
-    def block(self, rows: slice) -> tuple[Tensor, Tensor]:
-        """Kernel between some rows and all, 0 on the diagonal, and its slope."""
-        radial = self.kernel.name == "energy"
-        distances = resolved_squared_distances if radial else squared_distances
-        r2 = distances(self.points[..., rows, :], self.points)  # (*B, block, n)
-        value, slope, offset = self.kernel.value_and_slope(r2)
+    def values(self, rows: slice) -> Float[Tensor, "*B b n"]:
+        """Kernel between some rows and all, 0 on the diagonal."""
+        value = self.kernel.value(self._distances(rows))
+        return value * _off_diagonal(value, rows)
+
+    def values_and_slopes(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """The same, and its slope in the squared distance."""
+        value, slope, offset = self.kernel.value_and_slope(self._distances(rows))
         return value * _off_diagonal(value, rows), slope + offset
+
+    def _distances(self, rows: slice) -> Float[Tensor, "*B b n"]:
+        kinked = self.kernel.name == "energy"
+        distances = resolved_squared_distances if kinked else squared_distances
+        return distances(self.points[..., rows, :], self.points)
 
 
 def _variable(points: Tensor, kernel: RadialKernel) -> Variable:
@@ -160,13 +167,13 @@ def _value_and_gradient(
     """
     step = block_rows(w.shape[-1], w.shape[:-1].numel())
     blocks = [slice(start, start + step) for start in range(0, w.shape[-1], step)]
-    means = [_row_means(other.block(rows)[0], w) for rows in blocks]
+    means = [_row_means(other.values(rows), w) for rows in blocks]
     row = torch.cat([torch.zeros_like(w[..., :0]), *means], -1)  # (*B, n) mean of l with each row
     value, grads = torch.zeros_like(w[..., :0]).sum(-1), [one.points[..., :0, :]]
     for rows in blocks:
         factor = _v_factor if estimator == "biased" else _u_factor
-        m = factor(other.block(rows)[0], row, w, rows, enough) * w[..., rows, None]  # (*B, b, n)
-        k, slope = one.block(rows)  # (*B, b, n) twice
+        m = factor(other.values(rows), row, w, rows, enough) * w[..., rows, None]  # (*B, b, n)
+        k, slope = one.values_and_slopes(rows)  # (*B, b, n) twice
         value = value + ((k * m) @ w[..., None])[..., 0].sum(-1)
         ones = torch.ones_like(w[..., rows])
         grads.append(2 * pulled(slope * m, one.points[..., rows, :], one.points, ones, w))

@@ -13,6 +13,7 @@ from fairrep.penalties.notion import Notion
 from fairrep.penalties.penalty import (
     Combine,
     PenaltyValue,
+    condition_weights,
     in_full_precision,
     require_attributes,
     require_min_rows,
@@ -106,8 +107,7 @@ class DependencePenalty:
         s = s if s.dim() == 2 else s[:, None]  # (n, k)
         value, absent = z.new_zeros(()), torch.zeros((), dtype=torch.int64, device=z.device)
         with in_full_precision(z):
-            for mask in self.notion.conditions(y):
-                weights = (finite if mask is None else mask & finite).to(z.dtype)
+            for weights in condition_weights(self.notion, y, finite, z.dtype):
                 enough = weights.sum() >= self.min_rows
                 weights = torch.where(enough, weights, 1.0)
                 for columns in s.split(self.widths, dim=1) if self.widths else (s,):

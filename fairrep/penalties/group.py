@@ -15,6 +15,7 @@ from fairrep.penalties.notion import Notion
 from fairrep.penalties.penalty import (
     Combine,
     PenaltyValue,
+    condition_weights,
     in_full_precision,
     require_attributes,
     require_min_rows,
@@ -126,8 +127,7 @@ class GroupPenalty:
         z, finite = usable_rows(z, check_finite=self.check_finite)
         value, absent = z.new_zeros(()), torch.zeros((), dtype=torch.int64, device=z.device)
         with in_full_precision(z):
-            for mask in self.notion.conditions(y):
-                weights = (finite if mask is None else mask & finite).to(z.dtype)
+            for weights in condition_weights(self.notion, y, finite, z.dtype):
                 for one, other in self._comparisons(z, weights, counts):
                     term, missing = self._compare(one, other)
                     value, absent = value + term, absent + missing

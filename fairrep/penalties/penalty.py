@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fairrep.errors import NumericalError
+from fairrep.penalties.notion import Notion
 from fairrep.types import AttributeSpec, GroupCounts
 
 Combine = Literal["intersections", "sum"]
@@ -61,6 +62,17 @@ def usable_rows(
             "hold NaN or Inf; lower optimizer.lr or penalty.weight, or look for infinite features."
         )
     return torch.where(finite[:, None], z, 0.0), finite
+
+
+def condition_weights(
+    notion: Notion,
+    y: Float[Tensor, "n t"] | None,
+    finite: Bool[Tensor, " n"],
+    dtype: torch.dtype,
+) -> list[Float[Tensor, " n"]]:
+    """0/1 weights of the finite rows that meet each of the notion's conditions."""
+    masks = notion.conditions(y)
+    return [(finite if mask is None else mask & finite).to(dtype) for mask in masks]
 
 
 def in_full_precision(z: Tensor) -> AbstractContextManager[None]:
