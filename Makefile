@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# installing compiles nothing: what is imported is compiled once, by the first process that needs it
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: train test test-slow check clean
 

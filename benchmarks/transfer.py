@@ -32,13 +32,14 @@ from fairrep.evaluation.mlp_head import MLPHeadSettings, fit_mlp_heads
 from fairrep.types import TaskSpec
 
 RESULTS = Path(__file__).resolve().parent / "results"
-TRAIN, VAL, DIM = 26_048, 6_513, 4  # as on Adult
+TRAIN, VAL, TEST, DIM = 26_048, 6_513, 16_281, 4  # as on Adult
+FIT, SELECT, JUDGE = slice(TRAIN), slice(TRAIN, TRAIN + VAL), slice(TRAIN + VAL, None)
 
 
 def world(representations: int, tasks: int) -> tuple:
     """Representations of the same rows, from noisy to informative, as along a front."""
     rng = np.random.default_rng(0)
-    n = TRAIN + VAL
+    n = TRAIN + VAL + TEST
     hidden = rng.normal(size=(n, DIM)).astype(np.float32)
     noise = np.linspace(0.3, 3, representations)[:, None, None]
     z = hidden + noise * rng.normal(size=(representations, n, DIM))
@@ -54,47 +55,74 @@ def world(representations: int, tasks: int) -> tuple:
 def linear(z: torch.Tensor, y: torch.Tensor, specs: tuple) -> dict:
     """Every strength of every fit, here at once and there one by one; the losses of the chosen."""
     start = time.perf_counter()
-    heads = fit_linear_heads(z[:, :TRAIN], y[:TRAIN], z[:, TRAIN:], y[TRAIN:], specs)
+    heads = fit_linear_heads(z[:, FIT], y[FIT], z[:, SELECT], y[SELECT], specs)
     seconds = time.perf_counter() - start
-    losses = MeanLosses(specs)(heads(z[:, TRAIN:]), y[TRAIN:]).numpy()
-    theirs = np.full_like(losses, np.inf)
+    losses = MeanLosses(specs)(heads(z[:, JUDGE]), y[JUDGE]).numpy()
+    theirs = np.empty_like(losses)
     arrays = z.numpy().astype(np.float64)
     start = time.perf_counter()
     for r, rows in enumerate(arrays):
         for t in range(len(specs)):
-            for alpha in STRENGTHS:
-                model = LogisticRegression(C=1 / alpha).fit(rows[:TRAIN], y[:TRAIN, t].numpy())
-                loss = log_loss(y[TRAIN:, t], model.predict_proba(rows[TRAIN:])[:, 1])
-                theirs[r, t] = min(theirs[r, t], loss)
+            models = [
+                LogisticRegression(C=1 / alpha).fit(rows[FIT], y[FIT, t].numpy())
+                for alpha in STRENGTHS
+            ]
+            best = min(models, key=lambda model: their_loss(model, rows, y[:, t], SELECT))
+            theirs[r, t] = their_loss(best, rows, y[:, t], JUDGE)
     return compared(seconds, time.perf_counter() - start, losses, theirs)
 
 
 def mlp(z: torch.Tensor, y: torch.Tensor, specs: tuple) -> dict:
-    """The same architecture, optimiser, batches and early stopping."""
+    """The same architecture, optimiser, batches and rows, early stopping on as many rows.
+
+    Losses are of other rows. Compared with scikit-learn at the settings that reach our loss
+    (within 1e-4, mean over fits) in the least time; where none does, at those with the lowest.
+    """
     start = time.perf_counter()
-    heads = fit_mlp_heads(z[:, :TRAIN], y[:TRAIN], z[:, TRAIN:], y[TRAIN:], specs, seed=0)
+    heads = fit_mlp_heads(z[:, FIT], y[FIT], z[:, SELECT], y[SELECT], specs, seed=0)
     seconds = time.perf_counter() - start
-    with torch.no_grad():
-        losses = MeanLosses(specs)(heads(z[:, TRAIN:]), y[TRAIN:]).numpy()
+    losses = MeanLosses(specs)(heads(z[:, JUDGE]), y[JUDGE]).numpy()
+    tried = []
+    for lr, patience in ((2e-3, 3), (4e-3, 3), (8e-3, 3), (4e-3, 5)):
+        start = time.perf_counter()
+        theirs = scikit_learn_mlps(z, y, specs, lr, patience)
+        found = compared(seconds, time.perf_counter() - start, losses, theirs)
+        tried.append({"lr": lr, "patience": patience} | found)
+    equal = [one for one in tried if one["mean_relative_excess_loss"] >= -1e-4]
+    chosen = (
+        min(equal, key=lambda one: one["scikit_learn_seconds"])
+        if equal
+        else max(tried, key=lambda one: one["mean_relative_excess_loss"])
+    )
+    return chosen | {"reaches_our_loss": bool(equal), "tried": tried}
+
+
+def scikit_learn_mlps(
+    z: torch.Tensor, y: torch.Tensor, specs: tuple, lr: float, patience: int
+) -> np.ndarray:
+    """Validation losses (r, t) of one fit after another."""
     own = MLPHeadSettings()
-    theirs = np.empty_like(losses)
-    start = time.perf_counter()
+    losses = np.empty((len(z), len(specs)))
     for r, rows in enumerate(z.numpy()):
         for t in range(len(specs)):
             model = MLPClassifier(
                 hidden_layer_sizes=(own.hidden,),
-                learning_rate_init=own.lr,
+                learning_rate_init=lr,
                 batch_size=own.batch_size,
                 max_iter=own.epochs,
                 early_stopping=True,
                 validation_fraction=0.2,
-                n_iter_no_change=own.patience,
+                n_iter_no_change=patience,
                 tol=0.0,
                 alpha=0.0,
                 random_state=0,
-            ).fit(rows, y[:, t].numpy())
-            theirs[r, t] = log_loss(y[TRAIN:, t], model.predict_proba(rows[TRAIN:])[:, 1])
-    return compared(seconds, time.perf_counter() - start, losses, theirs)
+            ).fit(rows[: TRAIN + VAL], y[: TRAIN + VAL, t].numpy())
+            losses[r, t] = their_loss(model, rows, y[:, t], JUDGE)
+    return losses
+
+
+def their_loss(model, rows: np.ndarray, y: torch.Tensor, part: slice) -> float:
+    return log_loss(y[part], model.predict_proba(rows[part])[:, 1])
 
 
 def compared(seconds: float, theirs: float, losses: np.ndarray, their_losses: np.ndarray) -> dict:

@@ -58,6 +58,7 @@ class MeanLosses:
         rows = known.sum(0).clamp_min(1)
         for group in self.groups:
             part = outputs if len(self.groups) == 1 else outputs[..., group.outputs]
+            part = part.unflatten(-1, (len(group.tasks), -1))  # (r, n, a, k)
             losses = row_losses(group.kind, part, group.targets(y, self.tasks).nan_to_num())
             own = (losses * known[:, group.tasks]).sum(1) / rows[group.tasks]  # (r, a)
             means = own if len(self.groups) == 1 else means.index_add(1, _index(group, y), own)
@@ -65,16 +66,30 @@ class MeanLosses:
 
 
 def row_losses(
-    kind: Kind, outputs: Float[Tensor, "r n o"], y: Float[Tensor, "n a"]
-) -> Float[Tensor, "r n a"]:
-    """Loss of every row on tasks of one kind."""
-    if kind == "binary":
-        return F.softplus(outputs) - outputs * y
+    kind: Kind, outputs: Float[Tensor, "*n k"], y: Float[Tensor, "*n"]
+) -> Float[Tensor, "*n"]:
+    """Loss of every row, given its k outputs."""
+    if kind == "multiclass":
+        chosen = _one_hot(y, outputs)
+        return outputs.logsumexp(-1) - (outputs * chosen).sum(-1)
+    values = outputs.squeeze(-1)
+    return (values - y).square() if kind == "regression" else F.softplus(values) - values * y
+
+
+def row_slopes(
+    kind: Kind, outputs: Float[Tensor, "*n k"], y: Float[Tensor, "*n"]
+) -> Float[Tensor, "*n k"]:
+    """Derivatives of :func:`row_losses` in the outputs."""
+    if kind == "multiclass":
+        return outputs.softmax(-1) - _one_hot(y, outputs)
     if kind == "regression":
-        return (outputs - y).square()
-    logits = outputs.unflatten(-1, (y.shape[1], -1)).log_softmax(-1)  # (r, n, a, K)
-    chosen = y.long().expand(len(outputs), *y.shape).unsqueeze(-1)
-    return -logits.gather(-1, chosen).squeeze(-1)
+        return 2 * (outputs - y[..., None])
+    return outputs.sigmoid() - y[..., None]
+
+
+def _one_hot(y: Tensor, outputs: Tensor) -> Tensor:
+    classes = torch.arange(outputs.shape[-1], device=y.device)
+    return (y[..., None] == classes).to(outputs.dtype)
 
 
 def _index(group: Alike, y: Tensor) -> Tensor:

@@ -1,24 +1,29 @@
-"""Fresh MLP heads: all tasks on all representations at once, each stopped on its own.
+"""Fresh MLP heads: many tasks on many representations at once, each stopped on its own.
 
-One hidden layer of 50 units, as in the FARE protocol (Jovanović et al. 2023). The heads are one
-stack of matrices and share batches, so many cost little more than one; every step is elementwise
-in the stack and every head's start is drawn from a stream of its own task, so each head is what it
-would be alone.
+One hidden layer of 50 units, as in the FARE protocol (Jovanović et al. 2023). The heads are stacks
+of matrices that share batches; gradients are written out, and a stack is no larger than the cache.
+Every step is elementwise in the stack and every head's start is drawn from a stream of its own
+task, so each head is what it would be alone. What is kept is an average of the weights along the
+path (Polyak and Juditsky 1992), which removes the noise of the last batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from fairrep.evaluation.losses import MeanLosses
+from fairrep.evaluation.linear_head import with_ones
+from fairrep.evaluation.losses import Alike, alike, row_losses, row_slopes
 from fairrep.seeds import generator
 from fairrep.training.loss import base_rate_logits
 from fairrep.types import TaskSpec
+
+PIECE = 8192  # rows that are predicted at a time
+STACK = {"cpu": 2**19, "cuda": 2**28}  # numbers in a stack's hidden layer
 
 
 @dataclass(frozen=True)
@@ -31,43 +36,30 @@ class MLPHeadSettings:
         batch_size: rows.
         epochs: largest number of passes.
         patience: epochs without a better validation loss before a head is settled.
+        averaging: weight of the past in the average of the weights, a step.
     """
 
     hidden: int = 50
-    lr: float = 4e-3
+    lr: float = 8e-3
     batch_size: int = 512
     epochs: int = 30
-    patience: int = 4
+    patience: int = 3
+    averaging: float = 0.98
 
 
-class StackedMLP(nn.Module):
-    """r · t one-hidden-layer heads; forward returns each representation's outputs side by side."""
+class MLPHeads:
+    """Fitted heads of r representations; returns each one's outputs side by side."""
 
-    def __init__(
-        self, representations: int, dim: int, tasks: Sequence[TaskSpec], hidden: int, seed: int
-    ) -> None:
-        super().__init__()
-        self.sizes = [task.outputs for task in tasks]
-        width = max(self.sizes)
-        first, second = [], []
-        for task in tasks:  # the same start on every representation
-            draws = generator(seed, "head", "init", task.name)
-            first.append(_uniform(dim, hidden, draws))
-            own = _uniform(hidden, task.outputs, draws)
-            second.append(nn.functional.pad(own, (0, width - task.outputs)))
-        r, t = representations, len(tasks)
-        self.w1 = nn.Parameter(torch.stack(first).repeat(r, 1, 1, 1))  # (r, t, d, hidden)
-        self.b1 = nn.Parameter(torch.zeros(r, t, 1, hidden))
-        self.w2 = nn.Parameter(torch.stack(second).repeat(r, 1, 1, 1))  # (r, t, hidden, width)
-        self.b2 = nn.Parameter(torch.zeros(r, t, 1, width))
+    def __init__(self, outputs: int, representations: int) -> None:
+        self.outputs, self.representations = outputs, representations
+        self.parts: list[tuple[slice, list[int], _Stack]] = []
 
-    def forward(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
-        """Outputs of all heads."""
-        hidden = (z[:, None] @ self.w1).add_(self.b1).relu_()  # (r, t, n, hidden)
-        out = (hidden @ self.w2 + self.b2).transpose(1, 2)  # (r, n, t, width)
-        if max(self.sizes) == 1:
-            return out.flatten(2)
-        return torch.cat([out[:, :, t, :size] for t, size in enumerate(self.sizes)], dim=2)
+    def __call__(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
+        """Logits, or regressions in units of the training deviation."""
+        found = z.new_empty(self.representations, z.shape[1], self.outputs)
+        for views, columns, stack in self.parts:
+            found[views, :, columns] = stack(z[views]).movedim(1, 2).flatten(2)
+        return found
 
 
 def fit_mlp_heads(
@@ -79,41 +71,166 @@ def fit_mlp_heads(
     *,
     seed: int,
     settings: MLPHeadSettings | None = None,
-) -> StackedMLP:
+) -> MLPHeads:
     """Train on training rows; each head keeps the epoch with its lowest validation loss."""
     settings = settings or MLPHeadSettings()
-    heads = StackedMLP(len(z), z.shape[2], tasks, settings.hidden, seed).to(z.device)
-    mean_losses = MeanLosses(tasks)
-    _start_at_base_rates(heads, y, tasks)
-    optimizer = torch.optim.Adam(heads.parameters(), lr=settings.lr, fused=True)
-    best = torch.full((len(z), len(tasks)), torch.inf, device=z.device)
-    kept = [p.detach().clone() for p in heads.parameters()]
-    since = torch.zeros_like(best)
-    for epoch in range(settings.epochs):
-        order = torch.randperm(z.shape[1], generator=generator(seed, "head", "batches", epoch))
-        for rows in order.to(z.device).split(settings.batch_size):
-            optimizer.zero_grad()
-            mean_losses(heads(z[:, rows]), y[rows]).sum().backward()
-            optimizer.step()
-        with torch.no_grad():
-            losses = mean_losses(heads(z_val), y_val)
-        better = losses < best
-        best = torch.where(better, losses, best)
-        since = torch.where(better, 0, since + 1)
-        for keep, value in zip(kept, heads.parameters()):
-            keep[better] = value.detach()[better]
-        if (since >= settings.patience).all():
-            break
-    with torch.no_grad():
-        for keep, value in zip(kept, heads.parameters()):
-            value.copy_(keep)
+    heads = MLPHeads(sum(task.outputs for task in tasks), len(z))
+    for group in alike(tasks):
+        for views, members in _stacks(len(z), group, settings, z.device.type):
+            own = [tasks[t] for t in members.tasks]
+            start = base_rate_logits(y[:, members.tasks].cpu(), own).view(len(own), -1)
+            stack = _Stack(len(z[views]), z.shape[2], own, start.to(z), settings.hidden, seed)
+            labels, labels_val = members.targets(y, tasks), members.targets(y_val, tasks)
+            _train(stack, z[views], labels, z_val[views], labels_val, seed, settings)
+            heads.parts.append((views, members.outputs, stack))
     return heads
 
 
-@torch.no_grad()
-def _start_at_base_rates(heads: StackedMLP, y: Tensor, tasks: Sequence[TaskSpec]) -> None:
-    for t, part in enumerate(base_rate_logits(y.cpu(), tasks).split(heads.sizes)):
-        heads.b2[:, t, 0, : len(part)] = part.to(heads.b2)
+def _stacks(
+    representations: int, group: Alike, settings: MLPHeadSettings, device: str
+) -> Iterator[tuple[slice, Alike]]:
+    """Representations and tasks, a stack at a time."""
+    most = max(1, STACK[device] // (settings.batch_size * settings.hidden))  # heads
+    width = len(group.outputs) // len(group.tasks)
+    views = max(1, most // len(group.tasks))
+    for first in range(0, len(group.tasks), most):
+        members = Alike(
+            group.kind,
+            group.tasks[first : first + most],
+            group.outputs[first * width : (first + most) * width],
+        )
+        for view in range(0, representations, views):
+            yield slice(view, view + views), members
+
+
+class _Stack:
+    """r · t heads of one kind and size: one flat row of weights each.
+
+    Rows of data are the last dimension, so that elementwise work runs along memory.
+    """
+
+    def __init__(
+        self,
+        representations: int,
+        dim: int,
+        tasks: Sequence[TaskSpec],
+        start: Float[Tensor, "t k"],
+        hidden: int,
+        seed: int,
+    ) -> None:
+        rows = []
+        for task, biases in zip(tasks, start.cpu()):  # the same start on every representation
+            draws = generator(seed, "head", "init", task.name)
+            first = torch.cat([_uniform(dim, hidden, draws), torch.zeros(1, hidden)])
+            second = _uniform(hidden, task.outputs, draws)
+            rows.append(torch.cat([first.flatten(), second.T.flatten(), biases]))
+        self.kind, self.shape = tasks[0].kind, (representations, len(tasks))
+        self.sizes = (dim + 1, hidden, tasks[0].outputs)
+        self.weights = torch.stack(rows).to(start).repeat(representations, 1)  # (r·t, …)
+
+    def layers(self, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(r·t, d + 1, hidden) with the biases last, (r·t, k, hidden) and (r·t, k, 1)."""
+        d, hidden, k = self.sizes
+        first, second, bias = weights.split([d * hidden, k * hidden, k], dim=1)
+        return first.view(-1, d, hidden), second.view(-1, k, hidden), bias.view(-1, k, 1)
+
+    def __call__(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r t n k"]:
+        """Outputs of all heads."""
+        pieces = with_ones(z).mT.split(PIECE, dim=2)
+        layers = self.layers(self.weights)
+        found = [self._forward(self._per_head(piece), layers)[1] for piece in pieces]
+        return torch.cat(found, dim=2)
+
+    def _forward(
+        self, inputs: Float[Tensor, "rt e n"], layers: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Float[Tensor, "rt h n"], Float[Tensor, "r t n k"]]:
+        """Hidden units and outputs."""
+        first, second, bias = layers
+        hidden = torch.bmm(first.mT, inputs).relu_()
+        return hidden, torch.bmm(second, hidden).add_(bias).mT.unflatten(0, self.shape)
+
+    def gradients(
+        self, inputs: Float[Tensor, "r e b"], y: Float[Tensor, "t b"], share: Float[Tensor, "t b"]
+    ) -> Tensor:
+        """Of the sum of losses weighted by ``share``, in the order of ``weights``."""
+        inputs, layers = self._per_head(inputs), self.layers(self.weights)
+        hidden, out = self._forward(inputs, layers)
+        slopes = row_slopes(self.kind, out, y).mul_(share[..., None]).flatten(0, 1)
+        slopes = slopes.mT.clone(memory_format=torch.contiguous_format)  # (r·t, k, b)
+        second = layers[1]
+        by_second = torch.bmm(slopes, hidden.mT)
+        alive = hidden.sign_()
+        if slopes.shape[1] == 1:  # the units' slopes are a product: no matrix of them is needed
+            by_first = torch.bmm(inputs * slopes, alive.mT).mul_(second)
+        else:
+            by_first = inputs @ (second.mT @ slopes).mul_(alive).mT
+        return torch.cat([by_first.flatten(1), by_second.flatten(1), slopes.sum(2)], dim=1)
+
+    def _per_head(self, inputs: Tensor) -> Tensor:
+        """Every representation's rows, once a head (r·t, e, n)."""
+        return inputs[:, None].expand(-1, self.shape[1], -1, -1).flatten(0, 1)
+
+
+def _train(
+    stack: _Stack,
+    z: Tensor,
+    y: Tensor,
+    z_val: Tensor,
+    y_val: Tensor,
+    seed: int,
+    settings: MLPHeadSettings,
+) -> None:
+    """Adam on batches; the averaged weights are judged, kept and in the end put in place."""
+    inputs, labels = with_ones(z), y.nan_to_num().to(z)
+    known = (~torch.isnan(y)).to(z)
+    share = known / (known.mean(0) * settings.batch_size).clamp_min(1e-12)  # means over batches
+    steps = Adam(stack.weights, settings.lr)
+    average, kept = stack.weights.clone(), stack.weights.clone()
+    best = torch.full(stack.shape, torch.inf, device=z.device)
+    since = torch.zeros_like(best)
+    for epoch in range(settings.epochs):
+        order = torch.randperm(z.shape[1], generator=generator(seed, "head", "batches", epoch))
+        order = order.to(z.device)
+        shuffled = (inputs.index_select(1, order), labels[order], share[order])
+        batches = (part.mT.contiguous().split(settings.batch_size, -1) for part in shuffled)
+        for batch in zip(*batches):
+            steps.take(stack.gradients(*batch))
+            past = min(settings.averaging, steps.taken / (steps.taken + 10))  # forget the start
+            average.lerp_(stack.weights, 1 - past)
+        losses = _validation_losses(stack, average, z_val, y_val)
+        running = since < settings.patience
+        better = (losses < best) & running
+        best = torch.where(better, losses, best)
+        since = torch.where(better, 0, since + running)
+        kept = torch.where(better.flatten()[:, None], average, kept)
+        if (since >= settings.patience).all():
+            break
+    stack.weights = kept
+
+
+class Adam:
+    """Kingma and Ba (2015) on one tensor, in place."""
+
+    def __init__(self, weights: Tensor, lr: float) -> None:
+        self.weights, self.lr, self.taken = weights, lr, 0
+        self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
+
+    def take(self, gradient: Tensor) -> None:
+        """Step against the gradient."""
+        self.taken += 1
+        self.first.lerp_(gradient, 1 - 0.9)
+        self.second.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
+        scale = self.second.sqrt().div_((1 - 0.999**self.taken) ** 0.5).add_(1e-8)
+        self.weights.addcdiv_(self.first, scale, value=-self.lr / (1 - 0.9**self.taken))
+
+
+def _validation_losses(stack: _Stack, weights: Tensor, z: Tensor, y: Tensor) -> Tensor:
+    """Mean losses (r, t) of other weights than the stack's own; 0 where no row has a label."""
+    own, stack.weights = stack.weights, weights
+    known = (~torch.isnan(y)).mT.to(z)
+    losses = row_losses(stack.kind, stack(z), y.nan_to_num().mT.to(z))
+    stack.weights = own
+    return (losses * known).sum(2) / known.sum(1).clamp_min(1)
 
 
 def _uniform(rows: int, columns: int, draws: torch.Generator) -> Tensor:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from fairrep.evaluation import linear_head, mlp_head, newton
 from fairrep.evaluation.heads import HEADS
 from fairrep.evaluation.linear_head import fit_linear_heads, moments
-from fairrep.evaluation.losses import MeanLosses
-from fairrep.evaluation.mlp_head import MLPHeadSettings, StackedMLP, fit_mlp_heads
+from fairrep.evaluation.losses import MeanLosses, row_losses
+from fairrep.evaluation.mlp_head import MLPHeadSettings, fit_mlp_heads
 from fairrep.evaluation.view import View
 from fairrep.types import TaskSpec
 
@@ -68,9 +70,11 @@ def objective(losses, weights, alpha, n):
     return float(losses) + alpha / (2 * n) * float(np.square(weights).sum())
 
 
+@pytest.mark.parametrize("widest", [newton.WIDEST, 0], ids=["newton", "conjugate gradients"])
 @pytest.mark.parametrize("alpha", [1000.0, 1.0, 0.01])
-def test_linear_heads_reach_scikit_learns_minimum(alpha):
+def test_linear_heads_reach_scikit_learns_minimum(alpha, widest, monkeypatch):
     """Two representations, correlated columns, missing labels: 1e-4 of every minimum."""
+    monkeypatch.setattr(newton, "WIDEST", widest)
     rng = np.random.default_rng(0)
     n, d = 3000, 12
     z = rng.normal(size=(2, n, d)) @ rng.normal(size=(d, d))
@@ -189,13 +193,34 @@ def test_tasks_with_missing_labels_train_every_head(head):
     assert all(np.isfinite(part).all() for part in predict([View(z_val)])[0])
 
 
-def test_outputs_of_the_stack_are_those_of_its_parts():
-    heads = StackedMLP(2, 4, TASKS, 7, 0)
-    z = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
-    outputs = heads(z)
-    assert outputs.shape == (2, 5, 1 + 3 + 1)
-    hidden = torch.relu(z[1] @ heads.w1[1, 1] + heads.b1[1, 1])
-    torch.testing.assert_close(outputs[1, :, 1:4], hidden @ heads.w2[1, 1] + heads.b2[1, 1])
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+def test_gradients_of_a_stack_are_those_of_autograd(task):
+    """Two heads on two representations, in double precision; a missing label weighs nothing."""
+    draws = torch.Generator().manual_seed(0)
+    z = torch.randn(2, 50, 4, generator=draws, dtype=torch.float64)
+    y = torch.randint(task.outputs + 1, (2, 50), generator=draws).clamp_max(2).double()
+    share = torch.rand(2, 50, generator=draws, dtype=torch.float64)
+    start = torch.randn(2, task.outputs, generator=draws, dtype=torch.float64)
+    stack = mlp_head._Stack(2, 4, [task, task], start, 7, 0)
+    weights = stack.weights.requires_grad_()
+    losses = row_losses(task.kind, stack(z), y)
+    (expected,) = torch.autograd.grad((losses * share).sum(), weights)
+    with torch.no_grad():
+        found = stack.gradients(linear_head.with_ones(z).mT, y, share)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("fit", [fit_linear_heads, partial(fit_mlp_heads, seed=0)])
+def test_a_few_rows_and_heads_at_a_time_give_the_same_heads(fit, monkeypatch):
+    """To the tolerance of the linear heads' minimum, 1e-5 of the loss."""
+    (z, y), (z_val, y_val) = sample(700, 3), sample(300, 4)
+    views, views_val = torch.stack([z, z.flip(1)]), torch.stack([z_val, z_val.flip(1)])
+    losses = lambda: MeanLosses(TASKS)(fit(views, y, views_val, y_val, TASKS)(views), y)  # noqa: E731
+    whole = losses()
+    monkeypatch.setattr(mlp_head, "STACK", {"cpu": 1})
+    monkeypatch.setattr(mlp_head, "PIECE", 99)
+    monkeypatch.setattr(newton, "PIECE", {"cpu": 1})
+    torch.testing.assert_close(losses(), whole, atol=0, rtol=1e-4)
 
 
 def test_trees_split_category_codes_as_sets():
