@@ -164,6 +164,15 @@ def test_filtered_people_without_any_label_are_left_out(folder):
     assert sum(map(len, data.splits.values())) == people().eval(FILTERED["income"]).sum()
 
 
+def test_people_of_one_problem_are_the_rows_of_every_task(folder):
+    """The labels are those of everybody's file, on these rows alone."""
+    frame, label = labels(folder, "poverty", people="income")
+    everybody, all_labels = labels(folder, "poverty")
+    inside = everybody.eval(FILTERED["income"])
+    assert len(frame) == inside.sum() < len(everybody)
+    assert label.tolist() == all_labels[inside].tolist()
+
+
 def test_columns_that_the_files_lack_are_named(folder):
     (note,) = load_dataset("acs", folder, offline=True).notes
     assert "OCCP" in note
@@ -194,6 +203,7 @@ BAD = {
     "year 2020": ({"year": 2020}, "no regular survey in 2020"),
     "state": ({"states": ["XX"]}, "state 'XX' is not known"),
     "problem": ({"folktables": ["incom"]}, "Did you mean 'income'"),
+    "people": ({"people": "worker"}, "worker"),
 }
 
 

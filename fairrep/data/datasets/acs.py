@@ -142,6 +142,7 @@ def source(
     states: Sequence[str] | None = None,
     year: int | None = None,
     folktables: Sequence[str] | None = None,
+    people: str | None = None,
 ) -> Source:
     """Find person files.
 
@@ -151,19 +152,24 @@ def source(
         states: postal codes; all that are found by default.
         year: 2014 to 2024 without 2020; the newest that is found by default.
         folktables: tasks that only folktables' people have a label for; none by default.
+        people: the folktables problem whose people alone are read; everybody by default.
     """
-    for task in folktables or ():
+    for task in [*(folktables or ()), *([people] if people else [])]:
         if task not in FILTERS:
             raise ConfigError(unknown("folktables problem", task, FILTERS))
     found = find_files(path, states, year, offline=offline)
     files = tuple(file.path for file in found)
     title = f"{SPEC.title}, {found[0].year or 'year unknown'}: {' '.join(f.state for f in found)}"
-    return Source(files, lambda: read(files, folktables or (), title=title))
+    return Source(files, lambda: read(files, folktables or (), people, title=title))
 
 
-def read(files: Sequence[Path], folktables: Sequence[str], *, title: str) -> RawData:
+def read(
+    files: Sequence[Path], folktables: Sequence[str], people: str | None, *, title: str
+) -> RawData:
     """Stack the files' people; columns that a file lacks are named."""
     frame, lacking = read_people(files, columns=dict.fromkeys((*FEATURES, *OTHERS)))
+    if people:
+        frame = frame[_asked(FILTERS[people], frame)].reset_index(drop=True)
     notes = (f"columns that the files lack: {', '.join(lacking)}",) if lacking else ()
     spec = replace(
         SPEC,
@@ -181,10 +187,14 @@ def _filtered(task: TaskColumn, people: Callable[[pd.DataFrame], pd.Series]) -> 
     """The same task with a label for all of the filter's people, and for nobody else."""
 
     def derive(table: pd.DataFrame) -> pd.Series:
-        labels = task.derive(table).fillna(False)
-        try:
-            return labels.where(people(table))
-        except KeyError as lacking:
-            raise _lacks(str(lacking.args[0])) from lacking
+        return task.derive(table).fillna(False).where(_asked(people, table))
 
     return replace(task, derive=derive)
+
+
+def _asked(people: Callable[[pd.DataFrame], pd.Series], table: pd.DataFrame) -> pd.Series:
+    """Which rows a folktables problem is about."""
+    try:
+        return people(table)
+    except KeyError as lacking:
+        raise _lacks(str(lacking.args[0])) from lacking
