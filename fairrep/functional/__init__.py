@@ -2,6 +2,7 @@
 
 from fairrep.functional.dependence import distance_covariance2, hsic
 from fairrep.functional.geomloss_backend import geomloss_sinkhorn_divergence
+from fairrep.functional.mixture import mixture
 from fairrep.functional.mmd import energy_distance, mean_difference2, mmd2
 from fairrep.functional.random_features import mmd2_rff
 from fairrep.functional.sinkhorn import sinkhorn_divergence
@@ -14,6 +15,7 @@ __all__ = [
     "geomloss_sinkhorn_divergence",
     "hsic",
     "mean_difference2",
+    "mixture",
     "mmd2",
     "mmd2_rff",
     "sinkhorn_divergence",

@@ -33,6 +33,7 @@ def groups_of(metrics):
     [
         "energy",
         "sliced_wasserstein",
+        "mixture",
         *(
             pytest.param(name, marks=pytest.mark.slow)
             for name in ("mean", "mmd", "mmd_rff", "hsic", "distance_covariance")

@@ -19,6 +19,11 @@ TWO_SAMPLE = {
     "mixture": functools.partial(F.mmd2, kernel="gaussian_mixture", bandwidth=(0.5, 2.0)),
     "mixture-median": functools.partial(F.mmd2, kernel="gaussian_mixture"),
     "imq": functools.partial(F.mmd2, kernel="imq", bandwidth=1.5),
+    "sum": functools.partial(
+        F.mixture,
+        parts={"mean": F.mean_difference2, "energy": F.energy_distance},
+        shares={"mean": 2.0, "energy": 0.5},
+    ),
     "energy": F.energy_distance,
     "energy-unbiased": functools.partial(F.energy_distance, estimator="unbiased"),
     "sinkhorn": functools.partial(F.sinkhorn_divergence, blur=0.5),
