@@ -1,6 +1,7 @@
 """Fresh heads against a scikit-learn loop, and what transfers on Adult, ACS and School.
 
     python benchmarks/transfer.py heads                 # all fits of a front, at equal loss
+    python benchmarks/transfer.py bootstrap             # 1,000 resamples of 50,000 rows
     python benchmarks/transfer.py adult --seeds 5       # married, never seen in training
     python benchmarks/transfer.py acs                   # Washington → Arizona (FAIRREP_DATA)
     python benchmarks/transfer.py school                # schools left out (FAIRREP_DATA)
@@ -26,9 +27,12 @@ from sklearn.neural_network import MLPClassifier
 from fairrep.app.run_folder import environment
 from fairrep.app.train import train
 from fairrep.app.transfer import transfer
+from fairrep.evaluation.figures_of_task import groupings
 from fairrep.evaluation.linear_head import STRENGTHS, fit_linear_heads, moments
 from fairrep.evaluation.losses import MeanLosses
+from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.mlp_head import MLPHeadSettings, fit_mlp_heads
+from fairrep.evaluation.resample import DRAWS
 from fairrep.types import TaskSpec
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -147,6 +151,26 @@ def heads(arguments: argparse.Namespace) -> dict:
     return found
 
 
+def bootstrap(arguments: argparse.Namespace) -> dict:
+    """All utilities and gaps with intervals from 1,000 resamples of 50,000 test rows."""
+    rng = np.random.default_rng(0)
+    n, found = 50_000, {}
+    for groups, predictions in ((2, 1), (2, 8), (6, 8)):
+        y, s = rng.integers(0, 2, n).astype(float), rng.integers(0, groups, n)
+        predicted = {k: rng.random(n) for k in range(predictions)}
+        ways = groupings([str(g) for g in range(groups)])
+        task = TaskSpec("t", "binary", ("0", "1"))
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            task_metrics(task, predicted, y, s, ways, seed=0)
+            times.append(time.perf_counter() - start)
+        name = f"{groups} groups, {predictions} predictions"
+        found[name] = {"median_seconds": float(np.median(times)), "seconds": times}
+        print(name, found[name])
+    return {"rows": n, "draws": DRAWS, "threads": torch.get_num_threads()} | found
+
+
 def measured(training: list[str], protocol: list[str]) -> dict:
     """Train a run, then the protocol on it; what is left of the twin's gap and utility."""
     with tempfile.TemporaryDirectory() as folder:
@@ -181,7 +205,7 @@ def school(arguments: argparse.Namespace) -> dict:
     )
 
 
-PARTS = {"heads": heads, "adult": adult, "acs": acs, "school": school}
+PARTS = {"heads": heads, "bootstrap": bootstrap, "adult": adult, "acs": acs, "school": school}
 
 
 def main() -> None:

@@ -49,6 +49,8 @@ def resampled_sums(
 
 def _weights(rng: np.random.Generator, draws: int, n: int) -> Float[np.ndarray, "draws n"]:
     """How often each of n rows is drawn, in samples of n rows."""
-    drawn = rng.integers(0, n, (draws, n), dtype=np.int32).astype(np.int64)
-    drawn += np.arange(draws)[:, None] * n
-    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n).astype(np.float32)
+    drawn = rng.integers(0, n, (draws, n), dtype=np.int32)
+    weights = np.empty((draws, n), dtype=np.float32)
+    for row, chosen in zip(weights, drawn):  # one at a time: counts that stay in the cache
+        row[:] = np.bincount(chosen, minlength=n)
+    return weights

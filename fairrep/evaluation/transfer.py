@@ -84,7 +84,7 @@ def transfer_figures(
             for task, by_view in figures.items()
             if (summary := _summary(by_view, selected[task]))
         },
-        "leakage": _leakages(predicted, asked, train, rows),
+        "leakage": leakage_figures(predicted, asked, train, rows),
         "scores": scores,
     }
 
@@ -171,7 +171,10 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")
 
 
-def _leakages(predicted: Predicted, asked: Questions, train: Part, test: Part) -> dict[str, Any]:
+def leakage_figures(
+    predicted: Predicted, asked: Questions, train: Part, test: Part
+) -> dict[str, Any]:
+    """Attribute → representation → every head's reading of s, and the strongest one's."""
     found: dict[str, Any] = {}
     for column, probe in enumerate(asked.probes, start=len(asked.tasks)):
         y, y_train = test.y[:, column].numpy(), train.y[:, column].numpy()
