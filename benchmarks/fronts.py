@@ -47,19 +47,15 @@ DATA = [
     "logger=none",
 ]
 BOUNDS = (0.02, 0.05, 0.10)
-SCALES = "penalty.group.divergence.kernel=gaussian_mixture"
-BANDWIDTHS = "penalty.group.divergence.bandwidth=[0.25,0.5,1,2]"
 NARROW = "encoder.dim=2"
 # name → settings, λ
 GRID: dict[str, tuple[list[str], tuple[float, ...]]] = {
-    "mean": (["penalty=mean", NARROW], (0.15, 0.4, 1, 2.5, 6)),
-    "mmd": (["penalty=mmd", NARROW], (8, 20, 50, 120, 300)),
-    "mmd, four bandwidths": (["penalty=mmd", SCALES, BANDWIDTHS, NARROW], (4, 10, 25, 60, 150)),
-    "energy": (["penalty=energy", NARROW], (0.7, 1.7, 4, 10, 24)),
-    "sinkhorn": (["penalty=sinkhorn", NARROW], (0.2, 0.5, 1.2, 3, 6)),
-    "sinkhorn, d = 4": (["penalty=sinkhorn"], (0.2, 0.5, 1.2, 3, 6)),
-    "sliced_wasserstein": (["penalty=sliced_wasserstein", NARROW], (0.6, 1.5, 4, 10, 20)),
-    "mixture": (["penalty=mixture", NARROW], (0.15, 0.4, 1, 2.5, 5)),
+    "mean": (["penalty=mean", NARROW], (0.15, 0.5, 1.5, 5)),
+    "mmd": (["penalty=mmd", NARROW], (15, 50, 150, 300)),
+    "energy": (["penalty=energy", NARROW], (1.2, 4, 12, 24)),
+    "sinkhorn": (["penalty=sinkhorn", NARROW], (0.3, 1, 3, 6)),
+    "sliced_wasserstein": (["penalty=sliced_wasserstein", NARROW], (1, 3.3, 10, 20)),
+    "mixture": (["penalty=mixture", NARROW], (0.25, 0.8, 2.5, 5)),
 }
 TWIN = "twin"
 
