@@ -1,0 +1,308 @@
+"""Tables of the report, as text, from saved results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fairrep.reporting import front_points as read
+from fairrep.reporting.front_points import GAP, Front, Value
+
+Content = dict[str, Any]
+NONE = "–"
+NOTION_GAPS = {
+    "demographic_parity": GAP,
+    "equal_opportunity": "equal_opportunity_difference",
+    "equalized_odds": "equalized_odds_difference",
+}
+INPUTS = {
+    "trained": "trained encoder",
+    "twin": "twin (λ = 0)",
+    "raw": "raw features",
+    "linear": "linear projection",
+    "majority": "majority",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the page.
+
+    Attributes:
+        caption: what it holds.
+        columns: headings.
+        rows: cells as text, the first of each names the row.
+        text_columns: how many columns from the left hold words; the others hold numbers.
+        marked: numbers of rows that stand out.
+        folded: shown when asked for.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text_columns: int = 1
+    marked: tuple[int, ...] = ()
+    folded: bool = False
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Fixed decimals, or a dash where there is no number."""
+    known = isinstance(value, (int, float)) and value == value
+    return f"{value:.{digits}f}" if known else NONE
+
+
+def count(value: Any) -> str:
+    """A count with separators, or a dash."""
+    return f"{value:,}" if isinstance(value, int) else NONE
+
+
+def with_interval(row: Content, metric: str) -> str:
+    """A figure with its interval, as far as they are known."""
+    text, ends = number(row.get(metric)), row.get(f"{metric}_ci")
+    known = text != NONE and ends and None not in ends
+    return f"{text} [{number(ends[0])}, {number(ends[1])}]" if known else text
+
+
+def utility_of(row: Content) -> str:
+    """Accuracy, or RMSE for a number."""
+    return f"RMSE {row['rmse']:.4g}" if row.get("rmse") is not None else number(row.get("accuracy"))
+
+
+def second_utility(row: Content) -> str:
+    """AUC, or R² for a number."""
+    return f"R² {number(row['r2'])}" if "r2" in row else number(row.get("auc"))
+
+
+def groups_table(data: Content) -> Table:
+    """Rows and base rates of the groups."""
+    splits, tasks = list(data["rows"]), list(data["tasks"])[:6]
+    rows = tuple(
+        (
+            group,
+            *(count(found["rows"].get(split)) for split in splits),
+            *(number(found["base_rates"].get(task)) for task in tasks),
+        )
+        for group, found in data["groups"].items()
+    )
+    heads = [f"{_base_rate(data['tasks'][task])}, {task}" for task in tasks]
+    names = {"train": "training rows", "val": "validation rows", "test": "test rows"}
+    columns = (
+        " & ".join(data["sensitive"]),
+        *(names.get(split, f"{split} rows") for split in splits),
+        *heads,
+    )
+    return Table("Groups, their rows and base rates on training rows", columns, rows)
+
+
+def tasks_table(data: Content) -> Table:
+    """What the tasks are."""
+    rows = tuple(
+        (name, task.get("about", NONE), task["kind"], _seen(task))
+        for name, task in data["tasks"].items()
+    )
+    return Table("Tasks", ("task", "label", "kind", "role"), rows, text_columns=4)
+
+
+def front_table(front: Front) -> Table:
+    """Every setting: figures on validation and test rows, leakage, what became of it."""
+    axes = read.axes_of(front)
+    splits = ["val", "test"] if read.has_test(front) else ["val"]
+    leaks = any(point.get("leakage") for point in front.get("points") or [])
+    rows, marked = [], []
+    for k, point in enumerate(front.get("points") or []):
+        cells = [
+            _mean_sd(read.value_of(point, split, axes.task, metric))
+            for split in splits
+            for metric in (axes.utility, axes.gap)
+        ]
+        leak = _mean_sd(_leak(point)) if leaks else None
+        chosen = k == read.selected_index(front)
+        if chosen:
+            marked.append(k)
+        rows.append(
+            (
+                str(point.get("label") or f"λ = {point.get('weight')}"),
+                _standing(front, point, chosen),
+                *cells,
+                *([] if leak is None else [leak]),
+            )
+        )
+    for label, entry in (front.get("references") or {}).items():
+        cells = [
+            number((((entry or {}).get(split) or {}).get(axes.task) or {}).get(metric))
+            for split in splits
+            for metric in (axes.utility, axes.gap)
+        ]
+        rows.append((read.reference_name(label), "reference", *cells, *([NONE] if leaks else [])))
+    short = {"val": "validation", "test": "test"}
+    heads = [
+        f"{short[split]} {read.name(metric)}"
+        for split in splits
+        for metric in (axes.utility, axes.gap)
+    ]
+    extra = ["s read by a probe (balanced accuracy)"] if leaks else []
+    return Table(
+        f"Every setting: mean ± standard deviation over seeds, task {axes.task}",
+        ("setting", "standing", *heads, *extra),
+        tuple(rows),
+        text_columns=2,
+        marked=tuple(marked),
+    )
+
+
+def selected_table(front: Front) -> Table | None:
+    """The selected model's figures on test rows, once."""
+    test = (front.get("selection") or {}).get("test")
+    if not test:
+        return None
+    metrics = (GAP, "equal_opportunity_difference", "equalized_odds_difference")
+    shown = [m for m in metrics if any(row.get(m) is not None for row in test.values())]
+    rows = tuple(
+        (
+            _task_name(task, front),
+            utility_of(row),
+            second_utility(row),
+            *(with_interval(row, metric) for metric in shown),
+        )
+        for task, row in test.items()
+    )
+    heads = (f"{read.name(metric)} [95%]" for metric in shown)
+    caption = "The selected model on test rows"
+    return Table(caption, ("task", "accuracy", "AUC", *heads), rows)
+
+
+def metrics_table(metrics: Content) -> Table:
+    """The run's tasks on test rows, beside the twin's."""
+    gap = gap_of(metrics)
+    rows = []
+    for task, heads in metrics["test"].items():
+        sources = [(f"λ = {metrics['weight']:g}", heads)]
+        if (metrics.get("twin") or {}).get("test", {}).get(task):
+            sources.append(("λ = 0", metrics["twin"]["test"][task]))
+        for label, source in sources:
+            for head in _heads(metrics, source):
+                row = source[head]
+                rows.append(
+                    (
+                        _task_name(task, metrics),
+                        label,
+                        head,
+                        utility_of(row),
+                        second_utility(row),
+                        with_interval(row, gap),
+                    )
+                )
+    columns = ("task", "encoder", "head", "accuracy", "AUC", f"{read.name(gap)} [95%]")
+    return Table(
+        "Test rows: heads on the frozen representation", columns, tuple(rows), text_columns=3
+    )
+
+
+def transfer_table(transfer: Content) -> Table:
+    """Every task and representation with the head that validation rows chose."""
+    rows = []
+    for task in sorted(transfer["figures"], key=lambda name: transfer["tasks"][name]["seen"]):
+        for view, heads in transfer["figures"][task].items():
+            head = transfer["selected"][task].get(view, "constant")
+            row = heads.get(head) or {}
+            change = row.get("versus_twin") or {}
+            rows.append(
+                (
+                    _task_name(task, transfer),
+                    INPUTS.get(view, view),
+                    head,
+                    utility_of(row),
+                    second_utility(row),
+                    with_interval(row, GAP),
+                    with_interval(change, GAP) if change else "",
+                )
+            )
+    columns = ("task", "input", "head", "accuracy", "AUC", f"{read.name(GAP)} [95%]")
+    return Table(
+        "Transfer, test rows: fresh heads, each the best on validation rows",
+        (*columns, "less the twin's [95%]"),
+        tuple(rows),
+        text_columns=3,
+    )
+
+
+def leakage_table(metrics: Content) -> Table | None:
+    """How well probes read s from the representation."""
+    leakage = metrics.get("leakage") or {}
+    rows = []
+    for probe, found in (leakage.get("trained") or {}).items():
+        twin = (leakage.get("twin") or {}).get(probe) or {}
+        values = [*_leakage_cells(found), *(_leakage_cells(twin) if leakage.get("twin") else ())]
+        rows.append((probe, *values))
+    if not rows:
+        return None
+    heads = [f"{name}, λ = {metrics['weight']:g}" for name in ("balanced accuracy", "AUC")]
+    if leakage.get("twin"):
+        heads += [f"{name}, λ = 0" for name in ("balanced accuracy", "AUC")]
+    return Table("How well a probe reads the groups", ("probe", *heads), tuple(rows))
+
+
+def transfer_leakage_table(transfer: Content) -> Table:
+    """How well the strongest probe reads each attribute, from every representation."""
+    rows = tuple(
+        (
+            attribute,
+            INPUTS.get(view, view),
+            found.get("strongest", NONE),
+            *(number(found.get(key)) for key in ("balanced_accuracy", "auc", "r2")),
+        )
+        for attribute, by_view in transfer["leakage"].items()
+        for view, found in by_view.items()
+    )
+    columns = ("attribute", "input", "probe", "balanced accuracy", "AUC", "R²")
+    caption = "How well the strongest of three probes reads the attribute"
+    return Table(caption, columns, rows, text_columns=3)
+
+
+def gap_of(metrics: Content) -> str:
+    """The difference that the run's notion asks for."""
+    return NOTION_GAPS.get(str(metrics.get("notion")), GAP)
+
+
+def _heads(metrics: Content, found: Content) -> list[str]:
+    """The fresh head that leads, then the joint one."""
+    return [head for head in (metrics["head"], "joint") if head in found]
+
+
+def _leak(point: Content) -> Value | None:
+    figure = (point.get("leakage") or {}).get("balanced_accuracy") or {}
+    mean = figure.get("mean")
+    return None if mean is None else Value(float(mean), float(figure.get("sd") or 0.0))
+
+
+def _standing(front: Front, point: Content, chosen: bool) -> str:
+    words = ["selected" if read.is_feasible(front) else "closest"] if chosen else []
+    words += ["twin"] if point.get("twin") else []
+    words += ["front"] if point.get("on_front") else []
+    if lost := len(point.get("diverged") or []):
+        words.append(f"{lost} of {len(point.get('seeds') or [])} diverged")
+    return ", ".join(words) or "dominated"
+
+
+def _mean_sd(value: Value | None) -> str:
+    if value is None:
+        return NONE
+    return number(value.mean) + (f" ± {number(value.sd)}" if value.sd else "")
+
+
+def _leakage_cells(found: Content) -> tuple[str, str]:
+    return number(found.get("balanced_accuracy")), number(found.get("auc"))
+
+
+def _base_rate(task: Content) -> str:
+    names = {"binary": "base rate", "multiclass": "commonest", "regression": "mean"}
+    return names.get(task["kind"], task["kind"])
+
+
+def _seen(task: Content) -> str:
+    return "seen in training" if task.get("seen") else "novel: never read in training"
+
+
+def _task_name(task: str, content: Content) -> str:
+    about = (content.get("tasks") or {}).get(task)
+    return task if about is None else f"{task} ({'seen' if about.get('seen') else 'novel'})"
