@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes as Panel
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from fairrep.reporting import front_points as read
 from fairrep.reporting.figures import blank
@@ -20,8 +21,8 @@ from fairrep.reporting.style import (
     ORANGE,
     PAPER,
     VERMILLION,
-    direction,
     styled,
+    upward,
 )
 
 MARKS: dict[str, dict[str, Any]] = {
@@ -39,7 +40,7 @@ RING: dict[str, Any] = {
     "linestyle": "none",
 }
 BOUND: dict[str, Any] = {"color": VERMILLION, "linewidth": 1.2, "linestyle": (0, (4, 2))}
-TITLES = {"val": "Validation rows (chosen on)", "test": "Test rows (reported once)"}
+TITLES = {"val": "Validation rows: used to choose", "test": "Test rows: read once"}
 APART = 15.0  # points between two labels
 
 
@@ -91,7 +92,8 @@ def draw(panel: Panel, content: Front, split: str) -> None:
     found = read.points(content, axes, split)
     beside = read.references(content, axes, split)
     _draw_bound(panel, content)
-    _draw_front(panel, found, split)
+    if split == "val":
+        _draw_front(panel, found)
     for point in [*found, *beside]:
         panel.errorbar(
             point.gap.mean,
@@ -105,11 +107,11 @@ def draw(panel: Panel, content: Front, split: str) -> None:
         )
     _draw_selected(panel, found, read.selected_index(content))
     _limit(panel, content, axes)
-    panel.set_xlabel(f"{read.name(axes.gap)}, {_rows(split)}")
-    panel.set_ylabel(axes.utility_label)
     panel.set_title(TITLES[split], pad=20)
-    direction(panel, y=axes.utility_direction)
-    panel.set_xlabel(f"{axes.gap_label}\n← fairer", linespacing=1.5)
+    panel.set_ylabel(axes.utility_label)
+    upward(panel, axes.utility_direction)
+    panel.set_xlabel(f"← fairer\n{axes.gap_label}", loc="left", linespacing=1.5)
+    panel.xaxis.set_major_locator(MaxNLocator(6))
     _draw_labels(panel, found)
 
 
@@ -122,8 +124,8 @@ def legend_handles(content: Front) -> list[Line2D]:
     handles = []
     for kind, label in names.items():
         if kind in kinds:
-            line = "-" if kind == "front" else "none"
-            handles.append(Line2D([], [], label=label, linestyle=line, **MARKS[kind]))
+            style = MARKS[kind] if kind == "front" else {**MARKS[kind], "linestyle": "none"}
+            handles.append(Line2D([], [], label=label, **style))
     beside = [point.label for point in read.references(content, axes, "val")]
     if beside:
         style = {"linestyle": "none", **MARKS["reference"]}
@@ -136,10 +138,6 @@ def legend_handles(content: Front) -> list[Line2D]:
     return handles
 
 
-def _rows(split: str) -> str:
-    return {"val": "validation rows", "test": "test rows"}[split]
-
-
 def _draw_bound(panel: Panel, content: Front) -> None:
     """A vertical line, and what lies beyond it in grey."""
     bound = read.bound_of(content)
@@ -149,12 +147,11 @@ def _draw_bound(panel: Panel, content: Front) -> None:
     panel.axvspan(bound, 10, color=GREY, alpha=0.07, linewidth=0, zorder=0)
 
 
-def _draw_front(panel: Panel, found: list[Point], split: str) -> None:
-    """Steps through the non-dominated means; on test rows the same settings, dotted."""
+def _draw_front(panel: Panel, found: list[Point]) -> None:
+    """Steps through the non-dominated means."""
     chosen = sorted((p for p in found if p.on_front), key=lambda point: point.gap.mean)
     x, y = [p.gap.mean for p in chosen], [p.utility.mean for p in chosen]
-    if split == "val":
-        panel.plot(x, y, drawstyle="steps-post", color=BLUE, linewidth=1.5, zorder=2)
+    panel.plot(x, y, drawstyle="steps-post", color=BLUE, linewidth=1.5, zorder=2)
 
 
 def _draw_selected(panel: Panel, found: list[Point], index: int | None) -> None:
@@ -199,4 +196,5 @@ def _draw_labels(panel: Panel, found: list[Point]) -> None:
             fontsize=8,
             color=INK,
             zorder=6,
+            bbox={"facecolor": PAPER, "alpha": 0.7, "edgecolor": "none", "pad": 0.6},
         )

@@ -151,6 +151,12 @@ def selected_index(front: Front) -> int | None:
     return index if isinstance(index, int) and 0 <= index < len(front.get("points") or []) else None
 
 
+def selected_model(front: Front) -> dict[str, Any] | None:
+    """The selected seed of the selected setting, as ``models`` lists it."""
+    index, models = (front.get("selection") or {}).get("model"), front.get("models") or []
+    return models[index] if isinstance(index, int) and 0 <= index < len(models) else None
+
+
 def is_feasible(front: Front) -> bool:
     """Whether the selected setting meets its bound on validation rows."""
     return bool((front.get("selection") or {}).get("feasible", True))

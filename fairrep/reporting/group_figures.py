@@ -95,7 +95,7 @@ def calibration_panel(bins: Mapping[str, Reliability], order: Sequence[str], tit
                 linewidth=1.2,
                 elinewidth=0.8,
             )
-            sizes = 8 + 90 * found.rows / most
+            sizes = 16 + 90 * found.rows / most
             axes.scatter(
                 found.predicted,
                 found.observed,
@@ -159,13 +159,19 @@ def score_panel(
     return figure
 
 
-def plane_panel(plane: dict[str, Any], order: Sequence[str], title: str) -> Figure:
-    """Rows on the first two principal components, and each group's mean."""
+def plane_limit(planes: Sequence[dict[str, Any]]) -> float:
+    """Half the side of a square about 0 that holds all rows of several planes."""
+    largest = (np.abs(np.array(p["points"], dtype=float)).max(initial=0.0) for p in planes)
+    return 1.05 * float(max(largest, default=0.0)) or 1.0
+
+
+def plane_panel(plane: dict[str, Any], order: Sequence[str], title: str, limit: float) -> Figure:
+    """Rows on the first two principal components, and each group's mean; one scale for both."""
     points = np.array(plane["points"], dtype=float).reshape(-1, 2)
     owner = np.array(plane["groups"], dtype=str)
     shares = plane.get("variance") or [None, None]
     with styled():
-        figure = blank(SIZE[0], 3.1)
+        figure = blank(SIZE[0], 3.4)
         axes = figure.subplots()
         for k, group in enumerate(order):
             own = points[owner == group]
@@ -173,7 +179,13 @@ def plane_panel(plane: dict[str, Any], order: Sequence[str], title: str) -> Figu
                 continue
             style = group_style(k)
             axes.scatter(
-                *own[:POINTS].T, s=10, color=style["color"], marker=style["marker"], alpha=0.45, linewidth=0
+                own[:POINTS, 0],
+                own[:POINTS, 1],
+                s=10,
+                color=style["color"],
+                marker=style["marker"],
+                alpha=0.45,
+                linewidth=0,
             )
         for k, group in enumerate(order):
             own = points[owner == group]
@@ -188,9 +200,8 @@ def plane_panel(plane: dict[str, Any], order: Sequence[str], title: str) -> Figu
                     markeredgecolor="#ffffff",
                     markeredgewidth=1.5,
                 )
-        axes.set_title(title)
-        for k, (which, put) in enumerate((("first", axes.set_xlabel), ("second", axes.set_ylabel))):
-            share = shares[k]
-            of = "" if share is None else f" ({share:.0%} of variance)"
-            put(f"{which} principal component{of}")
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
+        first, second = ("" if v is None else f", {v:.0%} of variance" for v in shares)
+        axes.set_xlabel(f"first component{first}")
+        axes.set_ylabel(f"second component{second}")
     return figure

@@ -82,13 +82,14 @@ def _trained_section(saved: Saved) -> Section:
             facts.append(("notion", str(front.get("notion")).replace("_", " ")))
     if run is not None:
         facts += report_run.trained_facts(run)
+        if front:
+            facts.append(("shown below", f"the model in {run.path.relative_to(saved.path)}"))
     text = (
         "An encoder trained with a penalty on the distance between the groups' representations, "
         "and the same encoder without it (λ = 0, the twin). Then the encoder is frozen, and fresh "
         "heads are trained on what it gives.",
     )
-    what = "What was trained" if not front else "What was trained, and the model shown below"
-    return Section("trained", what, text=text, facts=facts)
+    return Section("trained", "What was trained", text=text, facts=facts)
 
 
 def _content(saved: Saved) -> dict[str, Any]:

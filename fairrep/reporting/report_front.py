@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from fairrep.reporting import front_points as read
 from fairrep.reporting import report_tables as tables
 from fairrep.reporting.front_figure import TITLES, front_panel
@@ -57,8 +59,7 @@ def selected_section(front: Front) -> Section | None:
     if index is not None:
         point = front["points"][index]
         facts.append(("setting", ", ".join(f"{k} = {v}" for k, v in _settings(point))))
-    model = dict(enumerate(front.get("models") or [])).get(chosen.get("model"))
-    if model is not None:
+    if (model := read.selected_model(front)) is not None:
         facts.append(("model", f"seed {model.get('seed')}, folder {model.get('folder')}"))
     sentence = str(chosen.get("sentence") or "")
     if not read.is_feasible(front):
@@ -110,7 +111,7 @@ def _caption(front: Front, splits: list[str]) -> str:
     return " ".join(words)
 
 
-def _legend(front: Front) -> list[tuple[object, str]]:
+def _legend(front: Front) -> list[tuple[Markup, str]]:
     axes = read.axes_of(front)
     kinds = {point.kind for point in read.points(front, axes, "val")}
     beside = [point.label for point in read.references(front, axes, "val")]

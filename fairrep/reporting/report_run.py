@@ -51,9 +51,7 @@ def data_section(data: Content) -> Section:
 def front_data_section(front: Content) -> Section:
     """The same from a ``front.json`` alone, which knows less."""
     facts = [(key, str(front[key])) for key in ("source", "licence") if front.get(key)]
-    groups = tuple(
-        (str(group), count(rows)) for group, rows in (front.get("groups") or {}).items()
-    )
+    groups = tuple((str(group), count(rows)) for group, rows in (front.get("groups") or {}).items())
     heading = " & ".join(front.get("sensitive") or ["group"])
     return Section(
         "data",
@@ -77,7 +75,7 @@ def trained_facts(run: SavedRun) -> list[tuple[str, str]]:
         layers = f", hidden layers {' – '.join(map(str, hidden))}" if hidden else ""
         dim = architecture.get("dim")
         facts.append(("encoder", f"{architecture.get('name')}{layers}, {dim} outputs"))
-    facts.append(("seed", f"{metrics.get('seed')} (rows split by {metrics.get('split_seed')})"))
+    facts.append(("seed", f"{metrics.get('seed')}, split seed {metrics.get('split_seed')}"))
     facts.append(("training", f"{metrics.get('epochs')} epochs, {metrics.get('seconds')} s"))
     facts.append(("head that leads", f"fresh {metrics['head']}"))
     return facts
@@ -123,7 +121,8 @@ def leakage_section(run: SavedRun) -> Section | None:
 def scores_section(run: SavedRun) -> Section | None:
     """Score distributions by group, a panel per task and representation."""
     groups = groups_of(run)
-    figures, more = [], 0
+    figures: list[Markup] = []
+    more = 0
     tasks = sorted(run.metrics["tasks"], key=lambda name: run.metrics["tasks"][name]["seen"])
     for t, task in enumerate(tasks):
         views = _scores(run, task, groups)
@@ -166,9 +165,10 @@ def plane_section(run: SavedRun) -> Section | None:
         ("trained", f"after: λ = {run.metrics['weight']:g}", run.plane),
     )
     groups = groups_of(run)
+    limit = draw.plane_limit([plane for *_, plane in both if plane is not None])
     figures = [
         inline(
-            draw.plane_panel(plane, groups, label),
+            draw.plane_panel(plane, groups, label, limit),
             name=f"plane-{name}",
             title=f"Principal plane of the representation, {label}",
             description=f"Test rows as dots by group ({', '.join(groups)}), large marks at the "
@@ -223,8 +223,8 @@ def calibration_section(run: SavedRun) -> Section | None:
         "calibration",
         "Calibration by group",
         text=(
-            "On the dotted diagonal a predicted probability is what happens. Equal selection rates "
-            "and equal calibration exclude each other where base rates differ.",
+            "On the dotted diagonal a predicted probability is what happens. Where base rates "
+            "differ, scores that are calibrated in every group cannot be distributed alike.",
         ),
         figures=figures,
         legend=group_legend(groups),
@@ -258,4 +258,6 @@ def _bins_table(task: str, bins: dict[str, draw.Reliability]) -> Table:
             cells = f"{n:,.0f}", f"{predicted:.3f}", f"{observed:.3f}"
             rows.append((group, f"{low:.1f}–{low + 1 / draw.BINS:.1f}", *cells))
     columns = ("group", "bin", "rows", "mean predicted", "observed share")
-    return Table(f"Counts behind the figure, {task}", columns, tuple(rows), text_columns=2, folded=True)
+    return Table(
+        f"Counts behind the figure, {task}", columns, tuple(rows), text_columns=2, folded=True
+    )

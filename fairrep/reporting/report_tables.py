@@ -47,8 +47,10 @@ class Table:
 
 def number(value: Any, digits: int = 3) -> str:
     """Fixed decimals, or a dash where there is no number."""
-    known = isinstance(value, (int, float)) and value == value
-    return f"{value:.{digits}f}" if known else NONE
+    if not isinstance(value, (int, float)) or value != value:
+        return NONE
+    text = f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.000
+    return text.replace("-", "−")
 
 
 def count(value: Any) -> str:
@@ -58,8 +60,8 @@ def count(value: Any) -> str:
 
 def with_interval(row: Content, metric: str) -> str:
     """A figure with its interval, as far as they are known."""
-    text, ends = number(row.get(metric)), row.get(f"{metric}_ci")
-    known = text != NONE and ends and None not in ends
+    text, ends = number(row.get(metric)), row.get(f"{metric}_ci") or (None, None)
+    known = text != NONE and None not in ends
     return f"{text} [{number(ends[0])}, {number(ends[1])}]" if known else text
 
 
@@ -140,7 +142,7 @@ def front_table(front: Front) -> Table:
         for split in splits
         for metric in (axes.utility, axes.gap)
     ]
-    extra = ["s read by a probe (balanced accuracy)"] if leaks else []
+    extra = ["leakage (balanced accuracy)"] if leaks else []
     return Table(
         f"Every setting: mean ± standard deviation over seeds, task {axes.task}",
         ("setting", "standing", *heads, *extra),
@@ -296,7 +298,7 @@ def _leakage_cells(found: Content) -> tuple[str, str]:
 
 def _base_rate(task: Content) -> str:
     names = {"binary": "base rate", "multiclass": "commonest", "regression": "mean"}
-    return names.get(task["kind"], task["kind"])
+    return names[task["kind"]]
 
 
 def _seen(task: Content) -> str:

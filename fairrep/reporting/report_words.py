@@ -63,10 +63,10 @@ def tiles(saved: Saved) -> list[Tile]:
     found = []
     for metric in (utility, gap):
         ends = row.get(f"{metric}_ci") or (None, None)
-        between = f"95%: {number(ends[0])} – {number(ends[1])}" if None not in ends else ""
+        between = f"95%: {number(ends[0])} to {number(ends[1])}" if None not in ends else ""
         without = f"λ = 0: {number(twin[metric])}" if twin and twin.get(metric) is not None else ""
-        beside = " · ".join(part for part in (without, between) if part)
-        label = f"{read.name(metric)}, {task}"
+        beside = " · ".join(part for part in (between, without) if part)
+        label = f"{read.name(metric)} on {task}, test rows"
         found.append(Tile(label, number(row.get(metric)), beside))
     return [*found, *_leakage_tile(run)]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fairrep.errors import RunError
-from fairrep.reporting.front_points import selected_index
+from fairrep.reporting.front_points import selected_index, selected_model
 
 FRONT, METRICS = "front.json", "metrics.json"
 SCHEMA = 1
@@ -103,9 +103,8 @@ def read_json(file: Path, *, schema: int | None = SCHEMA) -> Content | None:
 def _selected_run(path: Path, front: Content) -> SavedRun | None:
     """The selected model; without a selection, the first that did not diverge."""
     models = [model for model in front.get("models") or [] if not model.get("diverged")]
-    by_index = dict(enumerate(front.get("models") or []))
     index = selected_index(front)
-    chosen = by_index.get((front.get("selection") or {}).get("model"))
+    chosen = selected_model(front)
     if chosen is None or chosen not in models:
         own = [model for model in models if model.get("point") == index]
         chosen = next(iter(own or models), None)

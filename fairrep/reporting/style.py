@@ -18,7 +18,7 @@ GROUPS_DRAWN = len(COLOURS)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
@@ -51,7 +51,8 @@ STYLE: dict[str, Any] = {
 @contextmanager
 def styled(**settings: Any) -> Iterator[None]:
     """Draw or save in the project's style, with settings of matplotlib in addition."""
-    with mpl.rc_context({**STYLE, **{key.replace("__", "."): v for key, v in settings.items()}}):
+    named: dict[Any, Any] = {key.replace("__", "."): value for key, value in settings.items()}
+    with mpl.rc_context(STYLE | named):
         yield
 
 
@@ -64,19 +65,14 @@ def group_style(k: int) -> dict[str, Any]:
     }
 
 
-def direction(axes: Axes, *, y: str | None = None, x: str | None = None) -> None:
-    """Say which way is better: y above the left end of its axis, x below its own."""
-    for text, where, up in ((y, (0.0, 1.0), "bottom"), (x, (0.0, 0.0), "top")):
-        if text is None:
-            continue
-        axes.annotate(
-            text,
-            where,
-            xycoords="axes fraction",
-            xytext=(0, 4 if up == "bottom" else -19),
-            textcoords="offset points",
-            va=up,
-            ha="left",
-            fontsize=8.5,
-            color=MUTED,
-        )
+def upward(axes: Axes, text: str) -> None:
+    """Say above the y axis which way is better."""
+    axes.annotate(
+        text,
+        (0.0, 1.0),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=8.5,
+        color=MUTED,
+    )
