@@ -112,7 +112,7 @@ def draw(panel: Panel, content: Front, split: str) -> None:
     upward(panel, axes.utility_direction)
     panel.set_xlabel(f"← fairer\n{axes.gap_label}", loc="left", linespacing=1.5)
     panel.xaxis.set_major_locator(MaxNLocator(6))
-    _draw_labels(panel, found)
+    _draw_labels(panel, found, read.selected_index(content))
 
 
 def legend_handles(content: Front) -> list[Line2D]:
@@ -176,14 +176,13 @@ def _limit(panel: Panel, content: Front, axes: Axes) -> None:
     panel.set_ylim(low - room, high + room)
 
 
-def _draw_labels(panel: Panel, found: list[Point]) -> None:
+def _draw_labels(panel: Panel, found: list[Point], selected: int | None) -> None:
     """Name the settings on the front, as far as there is room."""
     taken: list[tuple[float, float]] = []
     figure = panel.figure
     scale = 72 / figure.dpi
-    for point in sorted(found, key=lambda p: (not p.on_front, p.gap.mean)):
-        if point.kind != "front":
-            continue
+    named = [point for point in found if point.kind == "front"]
+    for point in sorted(named, key=lambda p: (p.index != selected, p.gap.mean)):
         x, y = panel.transData.transform((point.gap.mean, point.utility.mean)) * scale
         if any(abs(x - a) < 2.4 * APART and abs(y - b) < 0.7 * APART for a, b in taken):
             continue
@@ -191,7 +190,7 @@ def _draw_labels(panel: Panel, found: list[Point]) -> None:
         panel.annotate(
             point.label,
             (point.gap.mean, point.utility.mean),
-            xytext=(7, -10),
+            xytext=(9, -14) if point.index == selected else (7, -10),
             textcoords="offset points",
             fontsize=8,
             color=INK,

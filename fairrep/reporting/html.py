@@ -81,9 +81,9 @@ def _trained_section(saved: Saved) -> Section:
             facts.append(("penalty", str(front.get("penalty"))))
             facts.append(("notion", str(front.get("notion")).replace("_", " ")))
     if run is not None:
-        facts += report_run.trained_facts(run)
         if front:
-            facts.append(("shown below", f"the model in {run.path.relative_to(saved.path)}"))
+            facts.append(("model shown below", str(run.path.relative_to(saved.path))))
+        facts += report_run.trained_facts(run)
     text = (
         "An encoder trained with a penalty on the distance between the groups' representations, "
         "and the same encoder without it (λ = 0, the twin). Then the encoder is frozen, and fresh "
