@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from fairrep.reporting import front_points as read
-from fairrep.reporting import report_tables as tables
+from fairrep.reporting import front_tables as tables
 from fairrep.reporting.front_figure import TITLES, front_panel
 from fairrep.reporting.front_points import Front
 from fairrep.reporting.page import Section, mark
