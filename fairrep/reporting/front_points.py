@@ -31,6 +31,7 @@ class Axes:
     task: str
     utility: str
     gap: str
+    kind: str = "binary"
 
     @property
     def utility_label(self) -> str:
@@ -41,8 +42,8 @@ class Axes:
     @property
     def gap_label(self) -> str:
         """Name and unit of the gap."""
-        unit = "difference of rates, 0–1"
-        return f"{name(self.gap)} ({unit if self.gap.endswith('difference') else '0–1'})"
+        unit = "KS distance" if self.kind == "regression" else "difference of rates"
+        return f"{name(self.gap)} ({f'{unit}, ' if self.gap == GAP else ''}0–1)"
 
     @property
     def utility_direction(self) -> str:
@@ -90,9 +91,9 @@ def axes_of(front: Front) -> Axes:
     tasks = front.get("tasks") or {}
     first = next((t for t, about in tasks.items() if about.get("seen")), next(iter(tasks), ""))
     task = chosen.get("task") or first
-    kind = (tasks.get(task) or {}).get("kind")
+    kind = str((tasks.get(task) or {}).get("kind", "binary"))
     utility = chosen.get("maximize") or ("r2" if kind == "regression" else "accuracy")
-    return Axes(task, utility, chosen.get("metric") or GAP)
+    return Axes(task, utility, chosen.get("metric") or GAP, kind)
 
 
 def points(front: Front, axes: Axes, split: str) -> list[Point]:

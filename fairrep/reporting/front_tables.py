@@ -8,6 +8,7 @@ from fairrep.reporting import front_points as read
 from fairrep.reporting.front_points import GAP, Front, Value
 from fairrep.reporting.report_tables import (
     NONE,
+    UTILITIES,
     Table,
     number,
     second_utility,
@@ -84,7 +85,7 @@ def selected_table(front: Front) -> Table | None:
     )
     heads = (f"{read.name(metric)} [95%]" for metric in shown)
     caption = "The selected model on test rows"
-    return Table(caption, ("task", "accuracy", "AUC", *heads), rows)
+    return Table(caption, ("task", *UTILITIES, *heads), rows)
 
 
 def _leak(point: Content) -> Value | None:

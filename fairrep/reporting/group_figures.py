@@ -17,6 +17,8 @@ SIZE = (3.5, 2.75)  # inches: one panel is as wide as a telephone
 BINS = 10
 SCORE_BINS = 24
 POINTS = 400  # of a group that are drawn in the plane
+FILLED = 3  # groups; the areas of more would hide each other
+LEAST = 10  # rows of a bin that is drawn
 Z95 = 1.959964
 
 
@@ -43,6 +45,13 @@ class Reliability:
         centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
         half = Z95 / (1 + Z95**2 / n) * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
         return np.stack([np.maximum(centre - half, 0), np.minimum(centre + half, 1)])
+
+    def drawn(self) -> Reliability:
+        """The bins with rows enough to be drawn."""
+        enough = self.rows >= LEAST
+        return Reliability(
+            self.low[enough], self.rows[enough], self.predicted[enough], self.observed[enough]
+        )
 
     @property
     def error(self) -> float:
@@ -83,7 +92,7 @@ def calibration_panel(bins: Mapping[str, Reliability], order: Sequence[str], tit
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
         most = max((float(found.rows.max()) for found in bins.values()), default=1.0)
-        for group, found in bins.items():
+        for group, found in ((group, whole.drawn()) for group, whole in bins.items()):
             style = group_style(list(order).index(group))
             bars = np.maximum(np.abs(found.interval - found.observed), 0)
             axes.errorbar(
@@ -148,7 +157,8 @@ def score_panel(
                 linestyle=style["linestyle"],
                 linewidth=1.5,
             )
-            axes.stairs(heights, found["edges"], color=style["color"], alpha=0.1, fill=True)
+            if len(order) <= FILLED:
+                axes.stairs(heights, found["edges"], color=style["color"], alpha=0.1, fill=True)
         axes.set_xlim(*limits)
         axes.set_ylim(bottom=0)
         axes.set_title(title)

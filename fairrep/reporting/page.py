@@ -42,7 +42,7 @@ class Section:
         text: paragraphs before the figures.
         facts: pairs of term and description.
         figures: SVG for the page.
-        wide: figures are few and large.
+        layout: how the figures stand: ``wide`` (few and large), ``two`` or ``three`` a row.
         legend: pairs of mark and label, for all figures.
         caption: below the figures.
         tables: below that.
@@ -55,7 +55,7 @@ class Section:
     text: Sequence[str] = ()
     facts: Sequence[tuple[str, str]] = ()
     figures: Sequence[Markup] = ()
-    wide: bool = False
+    layout: str = "three"
     legend: Sequence[tuple[Markup, str]] = ()
     caption: str = ""
     tables: Sequence[Table] = ()

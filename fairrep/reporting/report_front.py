@@ -37,7 +37,7 @@ def front_section(front: Front) -> Section | None:
             f"{'down' if axes.utility in read.LOWER_IS_BETTER else 'up'} is more accurate.",
         ),
         figures=figures,
-        wide=True,
+        layout="wide",
         legend=_legend(front),
         caption=_caption(front, splits),
         tables=(tables.front_table(front),),

@@ -153,7 +153,8 @@ def scores_section(run: SavedRun) -> Section | None:
         text=("The same threshold treats groups alike only as far as these curves agree.",),
         figures=figures,
         legend=group_legend(groups),
-        caption=f"Test rows; areas are 1.{rest}",
+        caption=f"Test rows; areas are 1.{rest}{_others(run, groups)}",
+        layout="three" if run.transfer is not None else "two",
     )
 
 
@@ -188,7 +189,9 @@ def plane_section(run: SavedRun) -> Section | None:
         ),
         figures=figures,
         legend=group_legend(groups),
-        caption=f"At most {draw.POINTS} rows of a group are drawn; large marks are group means.",
+        caption=f"At most {draw.POINTS} rows of a group are drawn; large marks are group means."
+        f"{_others(run, groups)}",
+        layout="two",
     )
 
 
@@ -228,9 +231,18 @@ def calibration_section(run: SavedRun) -> Section | None:
         ),
         figures=figures,
         legend=group_legend(groups),
-        caption="Test rows in bins of 0.1; areas are rows, bars Wilson's 95% intervals.",
+        caption="Test rows in bins of 0.1; areas are rows, bars Wilson's 95% intervals. "
+        f"Bins of fewer than {draw.LEAST} rows are in the tables alone.{_others(run, groups)}",
         tables=listed,
     )
+
+
+def _others(run: SavedRun, groups: list[str]) -> str:
+    """Says so where not all groups are drawn."""
+    all_groups = set() if run.predictions is None else set(run.predictions["group"].astype(str))
+    if len(all_groups) <= len(groups):
+        return ""
+    return f" Drawn are the {len(groups)} largest of {len(all_groups)} groups."
 
 
 def _scores(run: SavedRun, task: str, groups: list[str]) -> dict[str, Content]:

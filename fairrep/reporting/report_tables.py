@@ -15,6 +15,7 @@ NOTION_GAPS = {
     "equal_opportunity": "equal_opportunity_difference",
     "equalized_odds": "equalized_odds_difference",
 }
+UTILITIES = ("accuracy or RMSE", "AUC or R²")
 INPUTS = {
     "trained": "trained encoder",
     "twin": "twin (λ = 0)",
@@ -126,7 +127,7 @@ def metrics_table(metrics: Content) -> Table:
                         with_interval(row, gap),
                     )
                 )
-    columns = ("task", "encoder", "head", "accuracy", "AUC", f"{read.name(gap)} [95%]")
+    columns = ("task", "encoder", "head", *UTILITIES, f"{read.name(gap)} [95%]")
     return Table(
         "Test rows: heads on the frozen representation", columns, tuple(rows), text_columns=3
     )
@@ -151,7 +152,7 @@ def transfer_table(transfer: Content) -> Table:
                     with_interval(change, GAP) if change else "",
                 )
             )
-    columns = ("task", "input", "head", "accuracy", "AUC", f"{read.name(GAP)} [95%]")
+    columns = ("task", "input", "head", *UTILITIES, f"{read.name(GAP)} [95%]")
     return Table(
         "Transfer, test rows: fresh heads, each the best on validation rows",
         (*columns, "less the twin's [95%]"),

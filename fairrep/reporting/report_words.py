@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fairrep.reporting import front_points as read
-from fairrep.reporting.front_points import GAP
 from fairrep.reporting.page import Section, Tile
 from fairrep.reporting.report_tables import gap_of, number, utility_of
 from fairrep.reporting.saved import Saved, SavedRun
@@ -40,35 +39,13 @@ def lede(saved: Saved) -> str:
 
 def tiles(saved: Saved) -> list[Tile]:
     """Utility, gap and leakage of the model in question on test rows, beside the twin's."""
-    run = saved.run
-    chosen = (saved.front or {}).get("selection") or {}
-    row: Content | None = None
-    twin: Content | None = None
-    gap = GAP
-    if saved.front is not None:
-        axes = read.axes_of(saved.front)
-        row, gap = (chosen.get("test") or {}).get(axes.task), axes.gap
-        task = axes.task
-        twin = _front_twin(saved.front, axes)
-    if row is None and run is not None and run.metrics["test"]:
-        task = next(iter(run.metrics["test"])) if saved.front is None else axes.task
-        if task in run.metrics["test"]:
-            row = _row(run.metrics, task)
-            gap = gap_of(run.metrics) if saved.front is None else axes.gap
-    if row is None:
+    task, gap = _headline(saved)
+    row, twin = _row_of_model(saved, task), _row_of_twin(saved, task)
+    if not row:
         return []
-    if run is not None and run.metrics["test"].get(task) and twin is None:
-        twin = _twin_row(run.metrics, task)
     utility = "rmse" if row.get("rmse") is not None else "accuracy"
-    found = []
-    for metric in (utility, gap):
-        ends = row.get(f"{metric}_ci") or (None, None)
-        between = f"95%: {number(ends[0])} to {number(ends[1])}" if None not in ends else ""
-        without = f"λ = 0: {number(twin[metric])}" if twin and twin.get(metric) is not None else ""
-        beside = " · ".join(part for part in (between, without) if part)
-        label = f"{read.name(metric)} on {task}, test rows"
-        found.append(Tile(label, number(row.get(metric)), beside))
-    return [*found, *_leakage_tile(run)]
+    figures = [_figure_tile(task, metric, row, twin) for metric in (utility, gap)]
+    return [*figures, *_leakage_tile(saved.run)]
 
 
 def limits_section(saved: Saved) -> Section:
@@ -173,6 +150,41 @@ def _leakage_tile(run: SavedRun | None) -> list[Tile]:
     return [Tile("s read by the best probe, balanced accuracy", number(best), " · ".join(parts))]
 
 
+def _headline(saved: Saved) -> tuple[str, str]:
+    """The task and the gap that the page leads with."""
+    if saved.front is not None:
+        axes = read.axes_of(saved.front)
+        return axes.task, axes.gap
+    metrics = saved.run.metrics if saved.run is not None else {}
+    return next(iter(metrics.get("test") or {}), ""), gap_of(metrics)
+
+
+def _row_of_model(saved: Saved, task: str) -> Content:
+    """What the selection says of the test rows, else the run's leading head."""
+    chosen = (saved.front or {}).get("selection") or {}
+    own = saved.run.metrics["test"] if saved.run is not None else {}
+    if found := (chosen.get("test") or {}).get(task):
+        return dict(found)
+    return _row(saved.run.metrics, task) if saved.run is not None and task in own else {}
+
+
+def _row_of_twin(saved: Saved, task: str) -> Content:
+    """Means over the seeds of the front's twin, else the run's own."""
+    for point in (saved.front or {}).get("points") or []:
+        figures = (point.get("test") or {}).get(task) if point.get("twin") else None
+        if figures:
+            return {metric: found.get("mean") for metric, found in figures.items()}
+    return (_twin_row(saved.run.metrics, task) if saved.run is not None else None) or {}
+
+
+def _figure_tile(task: str, metric: str, row: Content, twin: Content) -> Tile:
+    ends = row.get(f"{metric}_ci") or (None, None)
+    parts = [f"95%: {number(ends[0])} to {number(ends[1])}"] if None not in ends else []
+    parts += [f"λ = 0: {number(twin[metric])}"] if twin.get(metric) is not None else []
+    label = f"{read.name(metric)} on {task}, test rows"
+    return Tile(label, number(row.get(metric)), " · ".join(parts))
+
+
 def _strongest(probes: Content | None) -> float | None:
     values = [found.get("balanced_accuracy") for found in (probes or {}).values()]
     known = [value for value in values if value is not None]
@@ -186,12 +198,3 @@ def _row(metrics: Content, task: str) -> Content:
 def _twin_row(metrics: Content, task: str) -> Content | None:
     heads = ((metrics.get("twin") or {}).get("test") or {}).get(task) or {}
     return heads.get(metrics["head"])
-
-
-def _front_twin(front: Content, axes: read.Axes) -> Content | None:
-    """Means over seeds of the first twin's test figures."""
-    for point in front.get("points") or []:
-        figures = (point.get("test") or {}).get(axes.task) if point.get("twin") else None
-        if figures:
-            return {metric: found.get("mean") for metric, found in figures.items()}
-    return None

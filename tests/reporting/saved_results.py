@@ -63,7 +63,8 @@ def predictions(groups: tuple[str, ...] = ("f", "m")) -> pd.DataFrame:
 
 def plane(groups: tuple[str, ...] = ("f", "m")) -> dict[str, Any]:
     points = [[float(k), -float(k)] for k in range(8)]
-    return {"schema": 1, "points": points, "groups": [*groups] * 4, "variance": [0.7, 0.2]}
+    owners = [groups[k % len(groups)] for k in range(8)]
+    return {"schema": 1, "points": points, "groups": owners, "variance": [0.7, 0.2]}
 
 
 def transfer(groups: tuple[str, ...] = ("f", "m")) -> dict[str, Any]:

@@ -87,6 +87,13 @@ def test_a_lower_rmse_is_more_accurate():
     assert "↓ more accurate" in {text.get_text() for text in panel.texts}
 
 
+def test_the_gap_of_a_number_is_named_a_distance():
+    content = front()
+    content["tasks"]["hired"]["kind"] = "regression"
+    (panel,) = front_figure.front(content).axes
+    assert panel.get_xlabel().endswith("demographic-parity difference (KS distance, 0–1)")
+
+
 def test_marks_differ_in_grey():
     marks = [(m["marker"], m.get("markerfacecolor")) for m in front_figure.MARKS.values()]
     assert len(set(marks)) == len(marks)

@@ -7,15 +7,20 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fairrep.errors import RunError
 from fairrep.reporting.group_figures import reliability
 from fairrep.reporting.html import render, sections, write
+from fairrep.reporting.report_run import groups_of
+from fairrep.reporting.report_words import tiles
 from fairrep.reporting.saved import read_folder
 from tests.reporting.saved_results import (
+    GAP,
     HOSTILE,
     front,
+    over_seeds,
     predictions,
     write_run,
     write_sweep,
@@ -173,6 +178,43 @@ def test_bins_hold_counts_means_and_shares():
     assert bins.predicted == pytest.approx([0.25, 0.95])
     assert bins.observed == pytest.approx([1 / 3, 1])
     assert bins.error == pytest.approx((3 * (1 / 3 - 0.25) + 0.05) / 4)
+
+
+def test_bins_of_few_rows_are_counted_but_not_drawn():
+    table = pd.concat([predictions()] * 4)
+    bins = reliability(table, "hired", "mlp", ["f"])["f"]
+    assert list(bins.rows) == [12, 4]
+    assert list(bins.drawn().rows) == [12]
+
+
+def test_only_the_largest_groups_are_drawn_and_that_is_said(tmp_path):
+    names = tuple(f"group {k}" for k in range(10))
+    write_run(tmp_path, groups=names)
+    table = predictions((*names, *names[2:]))  # the first two are the smallest
+    table.to_parquet(tmp_path / "predictions.parquet")
+    run = read_folder(tmp_path).run
+    assert groups_of(run) == sorted(names[2:])
+    assert "Drawn are the 8 largest of 10 groups." in page_of(tmp_path).text
+
+
+def test_the_first_figures_are_the_selected_models_beside_the_twins(tmp_path):
+    content = front()
+    content["points"][0]["test"] = {"hired": {"accuracy": over_seeds(0.88), GAP: over_seeds(0.31)}}
+    saved = read_folder(write_sweep(tmp_path, content))
+    found = [(tile.label, tile.value, tile.beside) for tile in tiles(saved)]
+    assert found == [
+        ("accuracy on hired, test rows", "0.790", "λ = 0: 0.880"),
+        (
+            "demographic-parity difference on hired, test rows",
+            "0.110",
+            "95%: 0.100 to 0.120 · λ = 0: 0.310",
+        ),
+        (
+            "s read by the best probe, balanced accuracy",
+            "0.610",
+            "λ = 0: 0.810 · chance: 0.500",
+        ),
+    ]
 
 
 def test_wilsons_interval_is_where_the_score_test_accepts():
