@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 GAP = "demographic_parity_difference"
-HOSTILE = '<script>alert(1)</script> & "$\\frac{"'
+HOSTILE = '<script>alert(1)</script> & "$\\frac{$"'
 
 
 def head(accuracy: float, gap: float, groups: tuple[str, ...]) -> dict[str, Any]:
