@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,14 @@ def _refuse_other_overrides() -> None:
             f"a resumed run keeps its own settings, got also {' '.join(others)}; "
             "leave them out, or start a new run."
         )
+
+
+def command_line() -> str | None:
+    """The command as one would type it again; nothing where Python called, not a shell."""
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    return shlex.join(["python", f"scripts/{hydra.job.name}.py", *hydra.overrides.task])
 
 
 def plain(config: Any) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from fairrep.app.configs import plain
-from fairrep.app.run_folder import METRICS, RunFolder
+from fairrep.app.run_folder import METRICS, PLANE, RunFolder
 from fairrep.data import PreparedData
 from fairrep.evaluation import Evaluation, Representation, principal_plane
 from fairrep.reporting import figures
@@ -101,12 +102,24 @@ def _write_part(result: PartResult, config: DictConfig, folder: RunFolder) -> No
     folder.write_predictions(result.evaluation.predictions)
     plane, rows = principal_plane(result.z.test, seed=config.seed)
     groups = result.evaluation.predictions["group"].to_numpy()[rows]
+    folder.write_json(PLANE, _plane(plane, groups, result.z.test[rows]))
     picture = figures.representation(plane, groups)
     _log_to_tensorboard(folder, config, metrics, picture)
     if metrics["twin"] is not None:
         figures.save(figures.cost_and_benefit(metrics), folder.path / "figures" / "fairness.png")
     figures.save(picture, folder.path / "figures" / "representation.png")
     folder.write_json(METRICS, metrics)
+
+
+def _plane(plane: np.ndarray, groups: np.ndarray, z: np.ndarray) -> Metrics:
+    """Coordinates of test rows on the first two principal components, and whose they are."""
+    total = float(z.var(0).sum())
+    return {
+        "schema": 1,
+        "points": [[float(f"{value:.4g}") for value in row] for row in plane],
+        "groups": groups.tolist(),
+        "variance": [float(v) / total if total > 0 else 0.0 for v in plane.var(0)],  # shares
+    }
 
 
 def _log_to_tensorboard(

@@ -15,9 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 
 import fairrep
+from fairrep.app.configs import command_line
 from fairrep.errors import RunError
 
-METRICS = "metrics.json"
+METRICS, DATA, PLANE, ENVIRONMENT = "metrics.json", "data.json", "plane.json", "env.json"
 PACKAGES = ("torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
 
 
@@ -45,10 +46,16 @@ class RunFolder:
             )
 
     def start(self, config: DictConfig) -> None:
-        """Write the resolved config and the environment."""
+        """Write the resolved config, the environment and the command that first started it."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-        self.write_json("env.json", environment())
+        command = self._command() if config.get("resume") else command_line()
+        self.write_json(ENVIRONMENT, {**environment(), "command": command})
+
+    def _command(self) -> str | None:
+        """What a resumed run was started with."""
+        file = self.path / ENVIRONMENT
+        return json.loads(file.read_text()).get("command") if file.exists() else None
 
     def logger(self, name: str) -> TensorBoardLogger | None:
         """TensorBoard events in ``tensorboard/``, or nothing for ``none``."""

@@ -14,7 +14,7 @@ from fairrep.app.build import build_data, build_heads, build_module, build_setti
 from fairrep.app.configs import compose_config, plain, resumed
 from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_errors
 from fairrep.app.results import PartResult, part_metrics, write_results
-from fairrep.app.run_folder import RunFolder
+from fairrep.app.run_folder import DATA, RunFolder
 from fairrep.data import PreparedData, describe
 from fairrep.encoders import TableEncoder, save_encoder
 from fairrep.evaluation import evaluate_representation, represent
@@ -68,9 +68,11 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     settings = build_settings(config)
     build_heads(config)
     if first:
-        tables.print_data(describe(data))
+        described = describe(data)
+        tables.print_data(described)
         for part in parts:
             part.folder.start(config)
+        folder.write_json(DATA, described)
     results = []
     for part, module in zip(parts, modules):
         fitted = _fit(part, module, data, config, settings)
