@@ -1,11 +1,11 @@
-"""What closes the leak: recipes against the strongest of three probes, at equal accuracy.
+"""What closes the leak: recipes against the strongest of three probes.
 
     python benchmarks/leak.py --seeds 2 --final-seeds 5
 
 ``experiment=adult_income``: income, s = sex, not in x. Every recipe at two λ, on validation rows:
-accuracy of a fresh MLP head and the strongest probe's balanced accuracy for s. The recipe and λ
-with the lowest leak at a mean accuracy of at least .84 are trained anew with --final-seeds seeds
-and reported on test rows. Writes benchmarks/results/leak.json.
+accuracy of a fresh MLP head and the strongest probe's balanced accuracy for s. The most accurate
+recipe and λ whose leak is at most .58 there are trained anew with --final-seeds seeds and reported
+on test rows. Writes benchmarks/results/leak.json, and runs no setting that it holds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from fairrep.training import fit
 
 RESULTS = Path(__file__).resolve().parent / "results" / "leak.json"
 DATA = ["experiment=adult_income", "trainer=cpu", "logger=none"]
-LEAST = 0.84  # accuracy
+MOST = 0.58  # leak on validation rows
 TWO, FOUR = "encoder.dim=2", "encoder.dim=4"
 
 
@@ -102,8 +102,8 @@ class AdversaryToo(Wrapped):
 Recipe = tuple[list[str], tuple[float, ...], Callable[[Penalty, Encoder], Penalty] | None]
 RECIPES: dict[str, Recipe] = {
     "d = 4": ([FOUR], (0.6, 1.0), None),
-    "d = 2": ([TWO], (0.6, 1.0), None),
-    "d = 1": (["encoder.dim=1"], (0.2, 0.3), None),
+    "d = 2": ([TWO], (0.4, 0.6, 1.0), None),
+    "d = 1": (["encoder.dim=1"], (0.1, 0.2, 0.3), None),
     "d = 8": (["encoder.dim=8"], (0.6, 1.0), None),
     "d = 4, batches of 4,096": ([FOUR, "batch_size=4096", "epochs=45"], (0.6, 1.0), None),
     "d = 4, blur 0.2": ([FOUR, "penalty.group.divergence.blur=0.2"], (0.6, 1.0), None),
@@ -172,9 +172,13 @@ def main() -> None:
     quieten()
     warnings.filterwarnings("ignore")
     data = build_data(compose_config("train", DATA))
-    table = []
+    before = (
+        json.loads(RESULTS.read_text()) if RESULTS.exists() else {"validation": [], "final": {}}
+    )
+    table, finals = before["validation"], before["final"]
+    done = {(one["recipe"], one["weight"]) for one in table}
     for name, recipe in RECIPES.items():
-        for weight in recipe[1]:
+        for weight in (w for w in recipe[1] if (name, w) not in done):
             found = [
                 judged({"z": trained(data, recipe, weight, seed)}, data, seed, on_test=False)["z"]
                 for seed in range(asked.seeds)
@@ -184,15 +188,16 @@ def main() -> None:
             print(
                 f"{name:28s} λ = {weight:<4g} {row['accuracy']:.4f} {row['leak']:.3f}", flush=True
             )
-    enough = [one for one in table if one["val"]["accuracy"] >= LEAST]
-    best = min(enough, key=lambda one: one["val"]["leak"])
+    within = [one for one in table if one["val"]["leak"] <= MOST]
+    best = max(within, key=lambda one: one["val"]["accuracy"])
     final = []
     for seed in range(asked.final_seeds):
         encoder = trained(data, RECIPES[best["recipe"]], best["weight"], seed)
         final.append(judged({"z": encoder}, data, seed, on_test=True)["z"])
-    chosen = {"recipe": best["recipe"], "weight": best["weight"], "test": means(final)}
-    print(json.dumps(chosen, ensure_ascii=False))
-    content = {"environment": environment(), "validation": table, "chosen": chosen, "test": final}
+    name = f"{best['recipe']}, λ = {best['weight']:g}"
+    finals[name] = {"val": best["val"], "test": means(final), "seeds": final}
+    print(name, json.dumps(finals[name]["test"]))
+    content = {"environment": environment(), "validation": table, "chosen": name, "final": finals}
     RESULTS.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
