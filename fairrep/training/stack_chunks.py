@@ -10,6 +10,7 @@ import torch
 
 from fairrep.errors import ConfigError
 from fairrep.penalties.penalty import fingerprint
+from fairrep.training.fit import FitSettings
 from fairrep.training.module import FairEncoderModule
 
 CACHE = 24 << 20  # bytes of activations of the models that step together on a CPU
@@ -58,22 +59,35 @@ def step_bytes(module: FairEncoderModule, batch: int, dtype: torch.dtype) -> flo
     return PASSES * batch * sum(widths) * dtype.itemsize
 
 
-def check_room(
-    modules: Sequence[FairEncoderModule], batch: int, dtype: torch.dtype, room: float
+def check_stack(
+    modules: Sequence[FairEncoderModule],
+    settings: Sequence[FitSettings],
+    dtype: torch.dtype,
+    room: float,
 ) -> None:
-    """Refuse a stack that cannot fit.
+    """Refuse models that cannot share a stack, or do not fit in ``room`` bytes.
 
     Raises:
-        ConfigError: and the largest number of models that fits.
+        ConfigError: what they must share, or the largest number of models that fits.
     """
+    shapes = {repr([(n, tuple(p.shape)) for n, p in m.named_parameters()]) for m in modules}
+    if len(shapes) > 1:
+        raise ConfigError(
+            "models of a stack must have parameters of the same shapes; sweep other settings "
+            "with scripts/train.py -m."
+        )
+    for name in ("epochs", "batch_size", "allocation"):
+        if len({getattr(one, name) for one in settings}) > 1:
+            raise ConfigError(f"models of a stack share {name}; sweep it one value at a time.")
     parameters = sum(p.numel() for p in modules[0].parameters())
     own = COPIES * parameters * dtype.itemsize
-    most = int((room - step_bytes(modules[0], batch, dtype)) // own)
+    step = step_bytes(modules[0], settings[0].batch_size, dtype)
+    most = int((room - step) // own)
     if most < len(modules):
         raise ConfigError(
             f"the stack must fit in {room / 2**30:.3g} GiB, but its {len(modules)} models need "
-            f"{(len(modules) * own) / 2**30:.3g} GiB beside a step; the largest stack that fits "
-            f"has {max(0, most)} models: take fewer weights or seeds, or raise sweep.memory."
+            f"{(len(modules) * own + step) / 2**30:.3g} GiB; the largest stack that fits has "
+            f"{max(0, most)} models: take fewer weights or seeds, or raise sweep.memory."
         )
 
 

@@ -19,13 +19,12 @@ import torch
 from torch import Tensor
 
 from fairrep.data import PreparedData
-from fairrep.errors import ConfigError
 from fairrep.penalties import DualAscent, warmup_weight
 from fairrep.seeds import derive_seed
 from fairrep.training.fit import FitSettings
 from fairrep.training.loss import multitask_loss
 from fairrep.training.module import FairEncoderModule
-from fairrep.training.stack_chunks import CACHE, check_room, chunk_size, chunks, free_memory
+from fairrep.training.stack_chunks import CACHE, check_stack, chunk_size, chunks, free_memory
 from fairrep.training.stack_layers import stacked_encoder, stacked_heads
 from fairrep.training.stack_rows import EpochBatches, StackBatch, StackRows, validation_batches
 from fairrep.training.stack_state import CHECKPOINT, StackState
@@ -127,7 +126,18 @@ def fit_stack(
             listener.on_epoch(StackEpoch(state.epoch, figures, stack.diverged()))
     state.load_best(modules)
     finished = tuple(int(n) for n in state.epochs)
-    return StackResult(finished, stack.diverged(), state.seconds, stack.most)
+    diverged = sorted({*stack.diverged(), *_unusable(modules, data)})
+    return StackResult(finished, tuple(diverged), state.seconds, stack.most)
+
+
+@torch.no_grad()
+def _unusable(modules: Sequence[FairEncoderModule], data: PreparedData) -> list[int]:
+    """Models whose outputs on validation rows are not finite in single precision."""
+    return [
+        number
+        for number, module in enumerate(modules)
+        if not bool(torch.isfinite(module.eval()(data.val.x)).all())
+    ]
 
 
 class _Stack:
@@ -142,12 +152,11 @@ class _Stack:
         dtype: torch.dtype,
         memory: float | None,
     ) -> None:
-        _refuse_mixed(modules, settings)
         self.modules, self.data, self.settings = modules, data, settings
         self.device, self.dtype = device, dtype
         first, batch = modules[0], settings[0].batch_size
         room = free_memory(device) if memory is None else memory
-        check_room(modules, batch, dtype, room)
+        check_stack(modules, settings, dtype, room)
         self.workers = _Workers(device)
         share = room / 2 if device.type == "cuda" else min(CACHE, room / self.workers.count)
         self.most = min(len(modules), chunk_size(first, batch, dtype, share))
@@ -391,15 +400,3 @@ class _Workers(ExitStack):
         if self._pool is None or len(jobs) == 1:
             return [job() for job in jobs]
         return list(self._pool.map(lambda job: job(), jobs))
-
-
-def _refuse_mixed(modules: Sequence[FairEncoderModule], settings: Sequence[FitSettings]) -> None:
-    shapes = {repr([(n, tuple(p.shape)) for n, p in m.named_parameters()]) for m in modules}
-    if len(shapes) > 1:
-        raise ConfigError(
-            "models of a stack must have parameters of the same shapes; sweep other settings "
-            "one value at a time."
-        )
-    for name in ("epochs", "batch_size", "allocation"):
-        if len({getattr(one, name) for one in settings}) > 1:
-            raise ConfigError(f"models of a stack share {name}; sweep it one value at a time.")
