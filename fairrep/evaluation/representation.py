@@ -106,27 +106,27 @@ def evaluate_representation(
         )
         for t, task in enumerate(tasks)
     }
-    table = _prediction_table(by_task, y, rows.s.numpy(), data)
-    return Evaluation(test, _leakage(found, asked, train, rows), table)
+    table = prediction_table(by_task, y, rows.s.numpy(), data)
+    return Evaluation(test, group_leakage(found, asked, train, rows, view=Z), table)
 
 
 def _joint(z: Representation, data: PreparedData, task: TaskSpec) -> dict[str, np.ndarray]:
     return {"joint": z.joint[data.seen.index(task)]} if task.seen else {}
 
 
-def _leakage(
-    found: Predicted, asked: Questions, train: Part, test: Part
+def group_leakage(
+    found: Predicted, asked: Questions, train: Part, rows: Part, *, view: str
 ) -> dict[str, dict[str, float]]:
-    """What is read of the groups, by probe."""
+    """What is read of the groups from one representation of some rows, by probe."""
     probe, column = asked.probes[0], len(asked.tasks)
-    y, y_train = test.y[:, column].numpy(), train.y[:, column].numpy()
+    y, y_train = rows.y[:, column].numpy(), train.y[:, column].numpy()
     return {
-        head: leakage(probe, by_view[Z][probe.task.name], y, y_train)
+        head: leakage(probe, by_view[view][probe.task.name], y, y_train)
         for head, by_view in found.items()
     }
 
 
-def _prediction_table(
+def prediction_table(
     by_task: dict[str, dict[str, np.ndarray]], y: np.ndarray, s: np.ndarray, data: PreparedData
 ) -> pd.DataFrame:
     """One row a test row: its number in the source table, its group, labels and predictions."""

@@ -13,6 +13,7 @@ from fairrep.functional.kernels import (
     resolved_squared_distances,
     squared_distances,
 )
+from fairrep.functional.thin import thin_product
 
 BLOCK_ENTRIES = 1 << 19  # kernel entries formed at a time
 
@@ -80,7 +81,7 @@ def pulled(
 ) -> Float[Tensor, "*B n d"]:
     """2 a_i sum_j (slope_ij + offset) b_j (x_i - y_j)."""
     weighted = b[..., None] * torch.cat([y, torch.ones_like(y[..., :1])], -1)  # (*B, m, d + 1)
-    pull = slope @ weighted  # (*B, n, d + 1)
+    pull = thin_product(slope, weighted)  # (*B, n, d + 1)
     if offset:
         pull = pull + offset * weighted.sum(-2, keepdim=True)
     return 2 * a[..., None] * (x * pull[..., -1:] - pull[..., :-1])
