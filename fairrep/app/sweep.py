@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import quieten, user_errors
+from fairrep.app.report import write_report
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack
 from fairrep.app.sweep_plan import build_device, build_rule, plan_models, plan_points
@@ -86,6 +87,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     content = front_content(config, data, points, models, fitted, found, rule, seconds=seconds)
     write_models(folder, data, models, modules, fitted, found)
     write_front(folder, content)
+    write_report(path)
     sweep_tables.print_front(content, str(path))
     return content
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+import torch
 from omegaconf import DictConfig
 
-from fairrep.app.results import part_metrics, with_twin
-from fairrep.app.run_folder import METRICS, RunFolder, environment
+from fairrep.app.configs import command_line
+from fairrep.app.results import part_metrics, with_twin, write_plane
+from fairrep.app.run_folder import DATA, METRICS, RunFolder, environment
 from fairrep.app.sweep_evaluate import RAW, leading, model_name
 from fairrep.app.sweep_front import Front, Table, over_seeds, plain_figures, sentence, summary
 from fairrep.app.sweep_plan import Model, Point
@@ -50,6 +51,7 @@ def write_models(
         for k, model in enumerate(models)
         if k not in fitted.diverged
     }
+    about = describe(data)
     for k, model in enumerate(models):
         own = RunFolder(folder.path / MODELS / model_name(k))
         own.start(model.config)
@@ -58,16 +60,28 @@ def write_models(
         twin = metrics.get(model.twin) if model.twin is not None else None
         if twin is not None:
             own.twin.start(models[model.twin].config)  # type: ignore[index]
-            _write_one(own.twin, data, modules[model.twin], twin)  # type: ignore[index]
-        own.write_predictions(found.test[model_name(k)].predictions)
-        _write_one(own, data, modules[k], with_twin(metrics[k], twin))
+            predictions = found.test[model_name(model.twin)].predictions  # type: ignore[arg-type]
+            _write_one(own.twin, data, modules[model.twin], twin, predictions)  # type: ignore[index]
+        own.write_json(DATA, about)
+        predictions = found.test[model_name(k)].predictions
+        _write_one(own, data, modules[k], with_twin(metrics[k], twin), predictions)
 
 
+@torch.no_grad()
 def _write_one(
-    folder: RunFolder, data: PreparedData, module: FairEncoderModule, metrics: Content
+    folder: RunFolder,
+    data: PreparedData,
+    module: FairEncoderModule,
+    metrics: Content,
+    predictions: pd.DataFrame,
 ) -> None:
-    encoder = TableEncoder(module.encoder.cpu(), data.schema, tasks=data.seen, groups=data.groups)
+    encoder = TableEncoder(
+        module.encoder.cpu().eval(), data.schema, tasks=data.seen, groups=data.groups
+    )
     save_encoder(encoder, folder.path / "encoder")
+    folder.write_predictions(predictions)
+    z = module.encoder(data.test.x).numpy()
+    write_plane(folder, z, predictions["group"].to_numpy(), metrics["seed"])
     folder.write_json(METRICS, metrics)
 
 
@@ -97,7 +111,7 @@ def front_content(
         "notion": config.notion.name,
         "split_seed": config.split_seed,
         "seeds": sorted({model.seed for model in models}),
-        "command": command(),
+        "command": command_line(),
         "environment": environment(),
         "rows": about["rows"],
         "harms": about["harms"],
@@ -129,12 +143,6 @@ def front_content(
         ],
         "seconds": {"training": round(fitted.seconds, 3), "evaluation": round(seconds, 3)},
     }
-
-
-def command() -> str:
-    """The command line of this process, fit to be pasted."""
-    quoted = [f"'{a}'" if set(a) & set(" []{}*$") else a for a in sys.argv]
-    return " ".join(["python", *quoted])
 
 
 def _point(
