@@ -56,14 +56,24 @@ def part_metrics(
             for task in data.tasks
             if task.name in evaluation.test
         },
+        "val": {
+            task: {head: plain_figures(figures) for head, figures in by_head.items()}
+            for task, by_head in evaluation.val.items()
+        },
         "test": evaluation.test,
         "twin": None,
         "leakage": {
             "trained": evaluation.leakage,
             "twin": None,
+            "probe": evaluation.probe,  # that reads most on validation rows
             "chance": 1 / len(data.groups),  # of balanced accuracy
         },
     }
+
+
+def plain_figures(metrics: Metrics) -> dict[str, float]:
+    """Figures without intervals and groups."""
+    return {name: value for name, value in metrics.items() if isinstance(value, float)}
 
 
 def with_twin(metrics: Metrics, twin: Metrics | None) -> Metrics:

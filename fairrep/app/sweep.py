@@ -12,12 +12,12 @@ from omegaconf import DictConfig
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import quieten, user_errors
-from fairrep.app.report import write_report
+from fairrep.app.front_files import RESULT, front_content, write_everything
 from fairrep.app.run_folder import RunFolder
-from fairrep.app.sweep_evaluate import evaluate_stack
+from fairrep.app.sweep_evaluate import evaluate_stack, model_name
+from fairrep.app.sweep_models import MODELS, model_metrics, references, write_models
 from fairrep.app.sweep_plan import build_device, build_rule, plan_models, plan_points
 from fairrep.app.sweep_progress import SweepProgress
-from fairrep.app.sweep_results import RESULT, front_content, write_front, write_models
 from fairrep.data import describe
 from fairrep.errors import ConfigError, RunError
 from fairrep.reporting import sweep_tables, tables
@@ -60,7 +60,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     device, dtype = build_device(config)
     build_heads(config)
     data = build_data(config)
-    rule = build_rule(config, data)
+    rule = build_rule(config, data.tasks if config.sweep.transfer else data.seen)
     modules = [build_module(m.config, data, twin=points[m.point].twin) for m in models]
     settings = [build_settings(m.config) for m in models]
     memory = _memory(config)
@@ -84,10 +84,21 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
         config, data, points, models, modules, rule, diverged=fitted.diverged, device=device
     )
     seconds = time.perf_counter() - start
-    content = front_content(config, data, points, models, fitted, found, rule, seconds=seconds)
-    write_models(folder, data, models, modules, fitted, found)
-    write_front(folder, content)
-    write_report(path)
+    metrics = model_metrics(data, models, modules, fitted, found)
+    content = front_content(
+        config,
+        describe(data),
+        points,
+        models,
+        metrics,
+        [f"{MODELS}/{model_name(k)}" for k in range(len(models))],
+        found.settled,
+        rule,
+        references=references(found, config.evaluation.headline),
+        seconds={"training": fitted.seconds, "evaluation": seconds},
+    )
+    write_models(folder, data, models, modules, metrics, found)
+    write_everything(folder, content)
     sweep_tables.print_front(content, str(path))
     return content
 

@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from fairrep.app.build import build_heads
-from fairrep.app.sweep_front import Front, Table, plain_figures, settle
+from fairrep.app.results import plain_figures
+from fairrep.app.sweep_front import Front, Table, settle
 from fairrep.app.sweep_plan import Model, Point
 from fairrep.app.transfer_views import Views
 from fairrep.data import PreparedData
@@ -63,7 +64,7 @@ def evaluate_stack(
 
 def leading(figures: ViewFigures, view: str, head: str) -> Table:
     """Task → the leading head's figures of one representation."""
-    return {task: plain_figures(by_head, head) for task, by_head in figures[view].items()}
+    return {task: plain_figures(by_head[head]) for task, by_head in figures[view].items()}
 
 
 def _settle(

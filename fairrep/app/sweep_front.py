@@ -11,7 +11,6 @@ import numpy as np
 
 from fairrep.app.sweep_plan import Model, Point
 from fairrep.evaluation import FrontRule, choose, hypervolume, non_dominated
-from fairrep.evaluation.figures_of_task import Metrics
 
 Table = dict[str, dict[str, float]]
 """Task → figure → value, of one model's leading fresh head."""
@@ -115,11 +114,6 @@ def sentence(
         f"No point has a {metric} of at most {rule.at_most:g} on validation rows; the closest is "
         f"{label}: {figures} ({where})."
     )
-
-
-def plain_figures(by_head: dict[str, Metrics], head: str) -> dict[str, float]:
-    """The leading head's figures without intervals and groups."""
-    return {name: v for name, v in by_head.get(head, {}).items() if isinstance(v, float)}
 
 
 def over_seeds(tables: Sequence[Table]) -> dict[str, dict[str, Any]]:

@@ -13,9 +13,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.configs import plain
-from fairrep.data import PreparedData
 from fairrep.errors import ConfigError
 from fairrep.evaluation import FrontRule, figure_names
+from fairrep.types import TaskSpec
 
 WEIGHT = "penalty.weight"
 SWEPT = ("penalty.", "optimizer.", "encoder.", "selection.", "task_weights.", "patience")
@@ -93,13 +93,13 @@ def plan_models(config: DictConfig, points: Sequence[Point]) -> list[Model]:
     if not isinstance(seeds, int) or seeds < 1:
         raise ConfigError(f"sweep.seeds must be an integer >= 1, got {seeds}.")
     chosen = [config.seed + k for k in range(seeds)]
-    twins = {_key(point.settings): p for p, point in enumerate(points) if point.twin}
+    twins = {twin_key(point.settings): p for p, point in enumerate(points) if point.twin}
     return [
         Model(
             number,
             seed,
             model_config(config, point, seed),
-            None if point.twin else twins[_key(point.settings)] * seeds + k,
+            None if point.twin else twins[twin_key(point.settings)] * seeds + k,
         )
         for number, point in enumerate(points)
         for k, seed in enumerate(chosen)
@@ -154,15 +154,15 @@ def sweep_weights(config: DictConfig) -> list[float]:
     return found
 
 
-def build_rule(config: DictConfig, data: PreparedData) -> FrontRule:
-    """The rule that selects one model.
+def build_rule(config: DictConfig, asked_of: Sequence[TaskSpec]) -> FrontRule:
+    """The rule that selects one model; ``asked_of`` are the tasks that are evaluated.
 
     Raises:
         ConfigError: a task or a figure that does not exist, or a bound out of range.
     """
     asked = config.select
-    tasks = {task.name: task for task in (data.tasks if config.sweep.transfer else data.seen)}
-    task = asked.task or data.seen[0].name
+    tasks = {task.name: task for task in asked_of}
+    task = asked.task or asked_of[0].name
     if task not in tasks:
         raise ConfigError(f"select.task must be one of {', '.join(tasks)}, got '{task}'.")
     names = figure_names(tasks[task])
@@ -242,9 +242,9 @@ def _logspace(name: str, values: list[float]) -> list[float]:
     return [float(f"{value:.6g}") for value in found]
 
 
-def _key(settings: dict[str, Any]) -> str:
+def twin_key(settings: dict[str, Any]) -> str:
     """What a point shares with its twin."""
-    return repr([(k, v) for k, v in settings.items() if not k.startswith("penalty.")])
+    return repr([(k, v) for k, v in settings.items() if not k.startswith("penalty")])
 
 
 def _is_number(value: Any) -> bool:

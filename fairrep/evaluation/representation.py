@@ -14,9 +14,10 @@ from fairrep.data import PreparedData
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.evaluation.figures_of_task import Metrics
 from fairrep.evaluation.heads import predictions
-from fairrep.evaluation.leakage import leakage
+from fairrep.evaluation.leakage import leakage, strongest
 from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all, part, questions
+from fairrep.evaluation.resample import DRAWS
 from fairrep.evaluation.sealed import Sealed
 from fairrep.evaluation.view import View
 from fairrep.seeds import derive_seed
@@ -37,10 +38,20 @@ class Representation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures on test rows: task → head → metrics; probe → leakage; and what they came from."""
+    """What was measured on a representation.
 
+    Attributes:
+        val: task → head → figures on validation rows, without intervals.
+        test: the same on test rows, with intervals.
+        leakage: head → how well it reads the groups on test rows.
+        probe: the head that reads most of the groups on validation rows.
+        predictions: one row a test row.
+    """
+
+    val: dict[str, dict[str, Metrics]]
     test: dict[str, dict[str, Metrics]]
     leakage: dict[str, dict[str, float]]
+    probe: str
     predictions: pd.DataFrame
 
 
@@ -88,26 +99,45 @@ def evaluate_representation(
     )
     sealed = Sealed(lambda: part({Z: View(torch.from_numpy(z.test))}, data.test, data, asked))
     fitted = fit_all(train, val, asked, seed=seed)
+    found = fitted.predict(val.views)
+    by_task = {task.name: {head: found[head][Z][task.name] for head in heads} for task in tasks}
+    judged = _metrics(by_task, val, asked, seed=seed, draws=2)
+    probe = strongest(group_leakage(found, asked, train, val, view=Z))
     rows = sealed.open()
     found = fitted.predict(rows.views)
     by_task = {
         task.name: _joint(z, data, task) | {head: found[head][Z][task.name] for head in heads}
         for task in tasks
     }
-    y = rows.y.numpy()
-    test = {
+    return Evaluation(
+        judged,
+        _metrics(by_task, rows, asked, seed=seed, draws=DRAWS),
+        group_leakage(found, asked, train, rows, view=Z),
+        probe,
+        prediction_table(by_task, rows.y.numpy(), rows.s.numpy(), data),
+    )
+
+
+def _metrics(
+    by_task: dict[str, dict[str, np.ndarray]],
+    rows: Part,
+    asked: Questions,
+    *,
+    seed: int,
+    draws: int,
+) -> dict[str, dict[str, Metrics]]:
+    return {
         task.name: task_metrics(
             task,
             by_task[task.name],
-            y[:, t],
+            rows.y[:, t].numpy(),
             rows.s.numpy(),
             asked.ways,
             seed=derive_seed(seed, "bootstrap", task.name),
+            draws=draws,
         )
-        for t, task in enumerate(tasks)
+        for t, task in enumerate(asked.tasks)
     }
-    table = prediction_table(by_task, y, rows.s.numpy(), data)
-    return Evaluation(test, group_leakage(found, asked, train, rows, view=Z), table)
 
 
 def _joint(z: Representation, data: PreparedData, task: TaskSpec) -> dict[str, np.ndarray]:

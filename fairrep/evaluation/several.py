@@ -40,14 +40,12 @@ class Several(Generic[Settled]):
         val: figures on validation rows, without intervals; ``majority`` with head ``majority``.
         test: everything on test rows, by representation.
         majority: figures of the majority on test rows, by task.
-        probe: for each representation, the probe that reads most on validation rows.
         settled: what ``settle`` returned before the test rows were opened.
     """
 
     val: ViewFigures
     test: dict[str, Evaluation]
     majority: dict[str, Metrics]
-    probe: dict[str, str]
     settled: Settled
 
 
@@ -87,8 +85,10 @@ def evaluate_several(
         figures,
         {
             view: Evaluation(
+                figures[view],
                 by_view[view],
                 group_leakage(found, asked, train, rows, view=view),
+                probe[view],
                 prediction_table(
                     _predictions(found, joint, asked, view),
                     rows.y.numpy(),
@@ -99,7 +99,6 @@ def evaluate_several(
             for view in rows.views
         },
         {task: by_key[MAJORITY, MAJORITY] for task, by_key in tested.items()},
-        probe,
         settled,
     )
 
