@@ -16,7 +16,14 @@ from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack
 from fairrep.app.sweep_plan import build_device, build_rule, plan_models, plan_points
 from fairrep.app.sweep_progress import SweepProgress
-from fairrep.app.sweep_results import RESULT, front_content, write_front, write_models
+from fairrep.app.sweep_results import (
+    COMMAND,
+    RESULT,
+    front_content,
+    remember_command,
+    write_front,
+    write_models,
+)
 from fairrep.data import describe
 from fairrep.errors import ConfigError, RunError
 from fairrep.reporting import sweep_tables, tables
@@ -67,6 +74,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     check_stack(modules, settings, dtype, room)
     tables.print_data(describe(data))
     folder.start(config)
+    remember_command(folder, resume=resume)
     with SweepProgress(points, models, data.seen[0].name) as progress:
         fitted = fit_stack(
             modules,
@@ -83,7 +91,17 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
         config, data, points, models, modules, rule, diverged=fitted.diverged, device=device
     )
     seconds = time.perf_counter() - start
-    content = front_content(config, data, points, models, fitted, found, rule, seconds=seconds)
+    content = front_content(
+        config,
+        data,
+        points,
+        models,
+        fitted,
+        found,
+        rule,
+        asked=(path / COMMAND).read_text().strip(),
+        seconds=seconds,
+    )
     write_models(folder, data, models, modules, fitted, found)
     write_front(folder, content)
     sweep_tables.print_front(content, str(path))

@@ -20,7 +20,7 @@ from fairrep.evaluation import FrontRule, Several
 from fairrep.evaluation.several import MAJORITY
 from fairrep.training import FairEncoderModule, FitResult, StackResult
 
-RESULT, TABLE, MODELS = "front.json", "front.csv", "models"
+RESULT, TABLE, MODELS, COMMAND = "front.json", "front.csv", "models", "command.txt"
 SCHEMA = 1
 Content = dict[str, Any]
 
@@ -80,9 +80,10 @@ def front_content(
     found: Several[Front],
     rule: FrontRule,
     *,
+    asked: str,
     seconds: float,
 ) -> Content:
-    """What ``front.json`` holds; ``seconds`` are those of the evaluation."""
+    """What ``front.json`` holds; ``asked`` is the command, ``seconds`` those of the evaluation."""
     head, about = config.evaluation.headline, describe(data)
     tested = {view: evaluation.test for view, evaluation in found.test.items()}
     tasks = list(next(iter(tested.values())))
@@ -97,7 +98,7 @@ def front_content(
         "notion": config.notion.name,
         "split_seed": config.split_seed,
         "seeds": sorted({model.seed for model in models}),
-        "command": command(),
+        "command": asked,
         "environment": environment(),
         "rows": about["rows"],
         "harms": about["harms"],
@@ -129,6 +130,13 @@ def front_content(
         ],
         "seconds": {"training": round(fitted.seconds, 3), "evaluation": round(seconds, 3)},
     }
+
+
+def remember_command(folder: RunFolder, *, resume: bool) -> None:
+    """Write down the command line of a new sweep; a resumed one keeps its own."""
+    file = folder.path / COMMAND
+    if not (resume and file.exists()):
+        file.write_text(command() + "\n")
 
 
 def command() -> str:
