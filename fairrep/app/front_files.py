@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 
-from fairrep.app.configs import command_line
 from fairrep.app.report import write_report
 from fairrep.app.results import Metrics, plain_figures
 from fairrep.app.run_folder import RunFolder, environment
@@ -31,6 +30,7 @@ def front_content(
     front: Front,
     rule: FrontRule,
     *,
+    command: str | None,
     references: Mapping[str, Mapping[str, Table]],
     seconds: Mapping[str, float],
 ) -> Content:
@@ -45,6 +45,7 @@ def front_content(
         folders: of the models, within the sweep's.
         front: what was settled on validation rows.
         rule: by which.
+        command: what the sweep was started with.
         references: name → split → figures of what stands beside the models.
         seconds: of training and evaluation.
     """
@@ -60,7 +61,7 @@ def front_content(
         "notion": config.notion.name,
         "split_seed": config.split_seed,
         "seeds": sorted({model.seed for model in models}),
-        "command": command_line(),
+        "command": command,
         "environment": environment(),
         **{key: about[key] for key in ("rows", "harms", "licence", "source")},
         "head": head,

@@ -94,6 +94,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
         [f"{MODELS}/{model_name(k)}" for k in range(len(models))],
         found.settled,
         rule,
+        command=folder.command(),
         references=references(found, config.evaluation.headline),
         seconds={"training": fitted.seconds, "evaluation": seconds},
     )

@@ -161,7 +161,9 @@ class GroupPenalty:
         sides = one.weights, other.weights
         batch = sides[0].shape[:-1]
         if min(side.shape[-1] for side in sides) < self.min_rows:  # known without looking
-            return one.rows.new_zeros(batch), torch.ones(batch, dtype=torch.int64)
+            return one.rows.new_zeros(batch), torch.ones(
+                batch, dtype=torch.int64, device=one.rows.device
+            )
         enough = torch.stack([side.sum(-1) >= self.min_rows for side in sides]).all(0)  # (*B,)
         # a comparison that will not count runs on all rows, so that it stays finite
         a, b = (torch.where(enough[..., None], side, 1.0) for side in sides)

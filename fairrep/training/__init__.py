@@ -7,7 +7,8 @@ from fairrep.training.module import FairEncoderModule
 from fairrep.training.optimizer import OptimizerSettings
 from fairrep.training.progress import FitProgress
 from fairrep.training.selection import SelectionRule
-from fairrep.training.stacked import StackEpoch, StackListener, StackResult, fit_stack
+from fairrep.training.stack_listener import StackEpoch, StackListener, StackResult
+from fairrep.training.stacked import fit_stack
 
 __all__ = [
     "EpochSeed",

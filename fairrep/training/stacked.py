@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,64 +16,18 @@ import torch
 from torch import Tensor
 
 from fairrep.data import PreparedData
-from fairrep.penalties import DualAscent, warmup_weight
-from fairrep.seeds import derive_seed
+from fairrep.penalties import DualAscent
 from fairrep.training.fit import FitSettings
 from fairrep.training.loss import multitask_loss
 from fairrep.training.module import FairEncoderModule
 from fairrep.training.stack_chunks import CACHE, check_stack, chunk_size, chunks, free_memory
 from fairrep.training.stack_layers import stacked_encoder, stacked_heads
+from fairrep.training.stack_listener import StackEpoch, StackListener, StackResult, TaskFigures
 from fairrep.training.stack_rows import EpochBatches, StackBatch, StackRows, validation_batches
+from fairrep.training.stack_schedule import StackSchedule
 from fairrep.training.stack_state import CHECKPOINT, StackState
+from fairrep.training.stack_workers import Workers
 from fairrep.training.validation import joint_metrics
-
-TaskFigures = dict[str, dict[str, float]]
-
-
-@dataclass(frozen=True)
-class StackEpoch:
-    """What is known after an epoch.
-
-    Attributes:
-        epoch: epochs finished.
-        figures: model → task → figures of its joint head on validation rows; models that were
-            still in training.
-        diverged: models whose loss left the range of numbers so far.
-    """
-
-    epoch: int
-    figures: dict[int, TaskFigures]
-    diverged: tuple[int, ...]
-
-
-class StackListener:
-    """Is told how training goes; does nothing."""
-
-    def on_start(self, steps: int, done: int) -> None:
-        """Training starts, or goes on after ``done`` of ``steps`` steps."""
-
-    def on_step(self) -> None:
-        """All models took a step."""
-
-    def on_epoch(self, epoch: StackEpoch) -> None:
-        """All models were judged on validation rows."""
-
-
-@dataclass(frozen=True)
-class StackResult:
-    """What stacked training left behind; the best weights are in the modules.
-
-    Attributes:
-        epochs: epochs that each model finished.
-        diverged: models whose loss left the range of numbers; their weights mean nothing.
-        seconds: wall-clock seconds of training, over all the sittings of a resumed stack.
-        chunk: largest number of models that stepped together.
-    """
-
-    epochs: tuple[int, ...]
-    diverged: tuple[int, ...]
-    seconds: float
-    chunk: int
 
 
 def fit_stack(
@@ -157,7 +108,7 @@ class _Stack:
         first, batch = modules[0], settings[0].batch_size
         room = free_memory(device) if memory is None else memory
         check_stack(modules, settings, dtype, room)
-        self.workers = _Workers(device)
+        self.workers = Workers(device)
         share = room / 2 if device.type == "cuda" else min(CACHE, room / self.workers.count)
         self.most = min(len(modules), chunk_size(first, batch, dtype, share))
         self.state = StackState(modules, device, dtype)
@@ -176,9 +127,7 @@ class _Stack:
         self.task_weights = torch.stack([m.task_weights for m in modules]).to(device, dtype)
         self.dropout = [float(m.encoder.architecture.get("dropout", 0.0)) for m in modules]
         self.streams = [torch.Generator(device) for _ in modules]
-        for model, module in enumerate(modules):
-            if isinstance(module.weight, DualAscent):
-                self.state.multiplier[model] = module.weight.start
+        self.schedule = StackSchedule(modules, settings, self.state, steps=self.batches.steps)
 
     def diverged(self) -> tuple[int, ...]:
         """Models that diverged so far."""
@@ -186,16 +135,15 @@ class _Stack:
 
     def run_epoch(self, listener: StackListener) -> dict[int, TaskFigures]:
         """Train the active models for an epoch and judge them."""
-        state = self.state
+        state, schedule = self.state, self.schedule
         before = state.active.clone()
         self.batches.set_epoch(state.epoch)
-        self._start_streams()
+        self.schedule.start_epoch(self.streams)
         parts = self._chunks()
         broken = torch.zeros(len(self.modules), dtype=torch.bool, device=self.device)
-        rates = self._rates()
         for step in range(self.batches.steps):
             self.workers.run([partial(self._backward, part, step, broken) for part in parts])
-            state.adamw(self._rate(), *rates)
+            state.adamw(schedule.rate(), schedule.decay, schedule.clip)
             listener.on_step()
         state.epoch += 1
         state.diverged |= broken.cpu() & before
@@ -212,19 +160,6 @@ class _Stack:
         seeds = [one.seed for one in self.settings]
         return chunks(self.modules, seeds, active, most=self.most, workers=self.workers.count)
 
-    def _start_streams(self) -> None:
-        """Dropout and random penalties start the epoch anew, as in single runs."""
-        epoch = self.state.epoch
-        for module, one, stream in zip(self.modules, self.settings, self.streams):
-            stream.manual_seed(derive_seed(one.seed, "dropout", epoch, 0))
-            if module.penalty is not None:
-                module.penalty.reseed(derive_seed(one.seed, "penalty", epoch))
-        for model, module in enumerate(self.modules):
-            gap = float(self.state.last_gap[model])
-            if isinstance(module.weight, DualAscent) and gap == gap:
-                now = float(self.state.multiplier[model])
-                self.state.multiplier[model] = module.weight.next_weight(now, gap)
-
     def _backward(self, models: list[int], step: int, broken: Tensor) -> None:
         """Gradients of a chunk's losses."""
         state = self.state
@@ -240,11 +175,14 @@ class _Stack:
         )
         loss = self._task_loss(models, stacked_heads(first.heads, parameters, z), batch)  # (k,)
         if first.penalty is not None:
-            loss = loss + self._weights_now(models, step) * self._penalty(models, z, batch)
+            loss = loss + self._weights(models, step) * self._penalty(models, z, batch)
         (state.gradient[models],) = torch.autograd.grad(loss.sum(), rows)
         for name, value in running.items():
             state.running[name][models] = value
         broken[models] |= ~torch.isfinite(loss.detach())
+
+    def _weights(self, models: list[int], step: int | None) -> Tensor:
+        return self.schedule.weights(models, step).to(self.device, self.dtype)
 
     def _task_loss(self, models: list[int], outputs: Tensor, batch: StackBatch) -> Tensor:
         return multitask_loss(
@@ -282,43 +220,6 @@ class _Stack:
                 kept[place].bernoulli_(1 - p, generator=self.streams[model]).div_(1 - p)
         return h * kept
 
-    def _weights_now(self, models: list[int], step: int) -> Tensor:
-        """λ of this step."""
-        epoch = self.state.epoch + step / self.batches.steps
-        found = []
-        for model in models:
-            weight, warmup = self.modules[model].weight, self.modules[model].warmup_epochs
-            if isinstance(weight, DualAscent):
-                found.append(float(self.state.multiplier[model]))
-            else:
-                found.append(warmup_weight(weight, epoch, warmup))
-        return torch.tensor(found, dtype=self.dtype, device=self.device)
-
-    def _final_weights(self, models: list[int]) -> Tensor:
-        found = [
-            float(self.state.multiplier[m])
-            if isinstance(self.modules[m].weight, DualAscent)
-            else float(self.modules[m].weight)  # type: ignore[arg-type]
-            for m in models
-        ]
-        return torch.tensor(found, dtype=self.dtype, device=self.device)
-
-    def _rates(self) -> tuple[Tensor, Tensor]:
-        """Weight decay and largest gradient norm of every model."""
-        chosen = [m.optimizer_settings for m in self.modules]
-        decay = torch.tensor([one.weight_decay for one in chosen])
-        clip = torch.tensor([one.clip_norm or torch.inf for one in chosen])
-        return decay, clip
-
-    def _rate(self) -> Tensor:
-        """Learning rates of this step; 0 where a model is not in training."""
-        steps = self.settings[0].epochs * self.batches.steps
-        rates = [
-            m.optimizer_settings.lr * m.optimizer_settings.factor(self.state.step, steps)
-            for m in self.modules
-        ]
-        return torch.tensor(rates, dtype=torch.float64) * self.state.active
-
     @torch.no_grad()
     def _judge(self, models: list[int]) -> dict[int, tuple[float, TaskFigures]]:
         """Validation loss and the joint heads' figures of a chunk."""
@@ -335,7 +236,7 @@ class _Stack:
             outputs.append(stacked_heads(first.heads, parameters, z))
             part = self._task_loss(models, outputs[-1], batch)
             if first.penalty is not None:
-                part = part + self._final_weights(models) * self._penalty(models, z, batch)
+                part = part + self._weights(models, None) * self._penalty(models, z, batch)
             loss += part * rows
         y, s = (torch.cat([getattr(b, name) for b, _ in self.val_batches]) for name in ("y", "s"))
         mean = loss / len(s)
@@ -372,31 +273,3 @@ class _Stack:
             if 0 < patience <= int(state.waited[model]):
                 state.active[model] = False
         state.keep_best(better)
-
-
-class _Workers(ExitStack):
-    """Threads that each run whole chunks, on a CPU; one after another elsewhere.
-
-    A thread a chunk needs no meeting of threads within an operation, which for tensors of a
-    chunk's size costs more than the operation.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self.threads = torch.get_num_threads()
-        self.count = self.threads if device.type == "cpu" else 1
-        self._pool: ThreadPoolExecutor | None = None
-
-    def __enter__(self) -> _Workers:
-        if self.count > 1:
-            self._pool = self.enter_context(
-                ThreadPoolExecutor(self.count, initializer=partial(torch.set_num_threads, 1))
-            )
-            self.callback(torch.set_num_threads, self.threads)
-        return self
-
-    def run(self, jobs: list) -> list:
-        """Results of the jobs, in their order."""
-        if self._pool is None or len(jobs) == 1:
-            return [job() for job in jobs]
-        return list(self._pool.map(lambda job: job(), jobs))
