@@ -1,4 +1,5 @@
 # make train ARGS="penalty=mmd data=german"   train a fair encoder
+# make sweep ARGS="penalty=mmd"               a whole front: 8 λ, 3 seeds and their λ = 0 twins
 # make test | test-slow | check               the suites, the static checks
 PYTHON ?= python3
 VENV := .venv
@@ -7,10 +8,13 @@ ARGS ?=
 # installing compiles nothing: what is imported is compiled once, by the first process that needs it
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test test-slow check clean
+.PHONY: train sweep test test-slow check clean
 
 train: $(VENV)/.run
 	$(BIN)/python scripts/train.py penalty=sinkhorn $(ARGS)
+
+sweep: $(VENV)/.run
+	$(BIN)/python scripts/sweep.py penalty=sinkhorn encoder=mlp $(ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist worksteal

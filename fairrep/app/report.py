@@ -40,7 +40,11 @@ def run_report(config: DictConfig) -> list[Path]:
     """Read the folder, write the files into it; return their paths."""
     if config.run is None:
         raise ConfigError("report needs a folder: run=FOLDER of a finished run or sweep.")
-    folder = Path(config.run)
+    return write_report(Path(config.run))
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Write a folder's report, and for a sweep the front's figure; return their paths."""
     saved = read_folder(folder)
     pictures = [] if saved.front is None else write_front(saved.front, folder)
     return [*pictures, html.write(saved, folder)]

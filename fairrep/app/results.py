@@ -56,14 +56,24 @@ def part_metrics(
             for task in data.tasks
             if task.name in evaluation.test
         },
+        "val": {
+            task: {head: plain_figures(figures) for head, figures in by_head.items()}
+            for task, by_head in evaluation.val.items()
+        },
         "test": evaluation.test,
         "twin": None,
         "leakage": {
             "trained": evaluation.leakage,
             "twin": None,
+            "probe": evaluation.probe,  # that reads most on validation rows
             "chance": 1 / len(data.groups),  # of balanced accuracy
         },
     }
+
+
+def plain_figures(metrics: Metrics) -> dict[str, float]:
+    """Figures without intervals and groups."""
+    return {name: value for name, value in metrics.items() if isinstance(value, float)}
 
 
 def with_twin(metrics: Metrics, twin: Metrics | None) -> Metrics:
@@ -100,10 +110,8 @@ def _write_part(result: PartResult, config: DictConfig, folder: RunFolder) -> No
     """Write predictions, events and pictures, then the metrics."""
     metrics = result.metrics
     folder.write_predictions(result.evaluation.predictions)
-    plane, rows = principal_plane(result.z.test, seed=config.seed)
-    groups = result.evaluation.predictions["group"].to_numpy()[rows]
-    folder.write_json(PLANE, _plane(plane, groups, result.z.test[rows]))
-    picture = figures.representation(plane, groups)
+    groups = result.evaluation.predictions["group"].to_numpy()
+    picture = figures.representation(*write_plane(folder, result.z.test, groups, config.seed))
     _log_to_tensorboard(folder, config, metrics, picture)
     if metrics["twin"] is not None:
         figures.save(figures.cost_and_benefit(metrics), folder.path / "figures" / "fairness.png")
@@ -111,15 +119,20 @@ def _write_part(result: PartResult, config: DictConfig, folder: RunFolder) -> No
     folder.write_json(METRICS, metrics)
 
 
-def _plane(plane: np.ndarray, groups: np.ndarray, z: np.ndarray) -> Metrics:
-    """Coordinates of test rows on the first two principal components, and whose they are."""
-    total = float(z.var(0).sum())
-    return {
+def write_plane(
+    folder: RunFolder, z: np.ndarray, groups: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write some test rows on two principal components; return them, and whose they are."""
+    plane, rows = principal_plane(z, seed=seed)
+    total = float(z[rows].var(0).sum())
+    content = {
         "schema": 1,
         "points": [[float(f"{value:.4g}") for value in row] for row in plane],
-        "groups": groups.tolist(),
+        "groups": groups[rows].tolist(),
         "variance": [float(v) / total if total > 0 else 0.0 for v in plane.var(0)],  # shares
     }
+    folder.write_json(PLANE, content)
+    return plane, groups[rows]
 
 
 def _log_to_tensorboard(

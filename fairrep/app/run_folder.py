@@ -49,11 +49,11 @@ class RunFolder:
         """Write the resolved config, the environment and the command that first started it."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-        command = self._command() if config.get("resume") else command_line()
+        command = self.command() if config.get("resume") else command_line()
         self.write_json(ENVIRONMENT, {**environment(), "command": command})
 
-    def _command(self) -> str | None:
-        """What a resumed run was started with."""
+    def command(self) -> str | None:
+        """What the run was first started with."""
         file = self.path / ENVIRONMENT
         return json.loads(file.read_text()).get("command") if file.exists() else None
 

@@ -41,21 +41,41 @@ class BatchStandardise(nn.Module):
         """Standardise the rows, in at least single precision."""
         h = h.float() if h.dtype in (torch.float16, torch.bfloat16) else h
         if not self.training:
-            return (h - self.mean) * inverse_scale(self.variance, self.mean)
-        mean = global_mean(h)  # (d,)
-        variance = global_mean((h - mean).square())  # (d,)
-        self._remember(mean.detach(), variance.detach())
-        return (h - mean) * inverse_scale(variance, mean.detach())
-
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        self.batches.add_(1)
-        weight = (1 / self.batches).clamp_min(self.momentum)
-        self.mean.lerp_(mean, weight)
-        self.variance.lerp_(variance, weight)
+            return standardise(h, self.mean, self.variance)
+        z, mean, variance = standardise_batch(h)
+        with torch.no_grad():
+            self.batches.add_(1)
+            weight = newest_weight(self.batches, self.momentum)
+            self.mean.lerp_(mean, weight)
+            self.variance.lerp_(variance, weight)
+        return z
 
 
-def inverse_scale(variance: Float[Tensor, " d"], mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+def standardise(
+    h: Float[Tensor, "*B n d"], mean: Float[Tensor, "*B d"], variance: Float[Tensor, "*B d"]
+) -> Float[Tensor, "*B n d"]:
+    """(h - mean) / sqrt(variance), and 0 in coordinates that hold nothing but rounding."""
+    scale = inverse_scale(variance, mean.detach())
+    return (h - mean.unsqueeze(-2)) * scale.unsqueeze(-2)
+
+
+def standardise_batch(
+    h: Float[Tensor, "*B n d"],
+) -> tuple[Float[Tensor, "*B n d"], Float[Tensor, "*B d"], Float[Tensor, "*B d"]]:
+    """Standardise by the rows' own moments, over all processes; return these too, detached."""
+    mean = global_mean(h)  # (*B, d)
+    variance = global_mean((h - mean.unsqueeze(-2)).square())  # (*B, d)
+    return standardise(h, mean, variance), mean.detach(), variance.detach()
+
+
+def newest_weight(batches: Float[Tensor, "*B"], momentum: float) -> Float[Tensor, "*B"]:
+    """Weight of the newest batch in the running averages after so many."""
+    return (1 / batches).clamp_min(momentum)
+
+
+def inverse_scale(
+    variance: Float[Tensor, "*B d"], mean: Float[Tensor, "*B d"]
+) -> Float[Tensor, "*B d"]:
     """1/sqrt(variance), and 0 where the variance is nothing but the rounding of ``mean``."""
     info = torch.finfo(variance.dtype)
     floor = (4 * info.eps * mean.abs()).square() + info.tiny
@@ -63,7 +83,7 @@ def inverse_scale(variance: Float[Tensor, " d"], mean: Float[Tensor, " d"]) -> F
     return torch.where(alive, torch.where(alive, variance, 1.0).rsqrt(), 0.0)
 
 
-def global_mean(h: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
+def global_mean(h: Float[Tensor, "*B n d"]) -> Float[Tensor, "*B d"]:
     """Mean over the rows of all processes, differentiable in each."""
     if process_count() == 1:
         return h.mean(dim=-2)

@@ -1,6 +1,7 @@
 """Evaluation: metrics with intervals, fresh heads on frozen representations, leakage, transfer."""
 
 from fairrep.evaluation.figures_of_task import Grouping, Metrics, groupings
+from fairrep.evaluation.front import Choice, FrontRule, choose, hypervolume, non_dominated
 from fairrep.evaluation.heads import HEADS
 from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.representation import (
@@ -11,20 +12,29 @@ from fairrep.evaluation.representation import (
     represent,
 )
 from fairrep.evaluation.sealed import Sealed, SealError
+from fairrep.evaluation.several import Several, evaluate_several, figure_names
 from fairrep.evaluation.transfer import transfer_figures
 from fairrep.evaluation.view import View
 
 __all__ = [
     "HEADS",
+    "Choice",
     "Evaluation",
+    "FrontRule",
     "Grouping",
     "Metrics",
     "Representation",
     "SealError",
     "Sealed",
+    "Several",
     "View",
+    "choose",
     "evaluate_representation",
+    "evaluate_several",
+    "figure_names",
     "groupings",
+    "hypervolume",
+    "non_dominated",
     "principal_plane",
     "represent",
     "task_metrics",

@@ -14,9 +14,10 @@ from fairrep.data import PreparedData
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.evaluation.figures_of_task import Metrics
 from fairrep.evaluation.heads import predictions
-from fairrep.evaluation.leakage import leakage
+from fairrep.evaluation.leakage import leakage, strongest
 from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all, part, questions
+from fairrep.evaluation.resample import DRAWS
 from fairrep.evaluation.sealed import Sealed
 from fairrep.evaluation.view import View
 from fairrep.seeds import derive_seed
@@ -37,10 +38,20 @@ class Representation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures on test rows: task → head → metrics; probe → leakage; and what they came from."""
+    """What was measured on a representation.
 
+    Attributes:
+        val: task → head → figures on validation rows, without intervals.
+        test: the same on test rows, with intervals.
+        leakage: head → how well it reads the groups on test rows.
+        probe: the head that reads most of the groups on validation rows.
+        predictions: one row a test row.
+    """
+
+    val: dict[str, dict[str, Metrics]]
     test: dict[str, dict[str, Metrics]]
     leakage: dict[str, dict[str, float]]
+    probe: str
     predictions: pd.DataFrame
 
 
@@ -88,45 +99,64 @@ def evaluate_representation(
     )
     sealed = Sealed(lambda: part({Z: View(torch.from_numpy(z.test))}, data.test, data, asked))
     fitted = fit_all(train, val, asked, seed=seed)
+    found = fitted.predict(val.views)
+    by_task = {task.name: {head: found[head][Z][task.name] for head in heads} for task in tasks}
+    judged = _metrics(by_task, val, asked, seed=seed, draws=2)
+    probe = strongest(group_leakage(found, asked, train, val, view=Z))
     rows = sealed.open()
     found = fitted.predict(rows.views)
     by_task = {
         task.name: _joint(z, data, task) | {head: found[head][Z][task.name] for head in heads}
         for task in tasks
     }
-    y = rows.y.numpy()
-    test = {
+    return Evaluation(
+        judged,
+        _metrics(by_task, rows, asked, seed=seed, draws=DRAWS),
+        group_leakage(found, asked, train, rows, view=Z),
+        probe,
+        prediction_table(by_task, rows.y.numpy(), rows.s.numpy(), data),
+    )
+
+
+def _metrics(
+    by_task: dict[str, dict[str, np.ndarray]],
+    rows: Part,
+    asked: Questions,
+    *,
+    seed: int,
+    draws: int,
+) -> dict[str, dict[str, Metrics]]:
+    return {
         task.name: task_metrics(
             task,
             by_task[task.name],
-            y[:, t],
+            rows.y[:, t].numpy(),
             rows.s.numpy(),
             asked.ways,
             seed=derive_seed(seed, "bootstrap", task.name),
+            draws=draws,
         )
-        for t, task in enumerate(tasks)
+        for t, task in enumerate(asked.tasks)
     }
-    table = _prediction_table(by_task, y, rows.s.numpy(), data)
-    return Evaluation(test, _leakage(found, asked, train, rows), table)
 
 
 def _joint(z: Representation, data: PreparedData, task: TaskSpec) -> dict[str, np.ndarray]:
     return {"joint": z.joint[data.seen.index(task)]} if task.seen else {}
 
 
-def _leakage(
-    found: Predicted, asked: Questions, train: Part, test: Part
+def group_leakage(
+    found: Predicted, asked: Questions, train: Part, rows: Part, *, view: str
 ) -> dict[str, dict[str, float]]:
-    """What is read of the groups, by probe."""
+    """What is read of the groups from one representation of some rows, by probe."""
     probe, column = asked.probes[0], len(asked.tasks)
-    y, y_train = test.y[:, column].numpy(), train.y[:, column].numpy()
+    y, y_train = rows.y[:, column].numpy(), train.y[:, column].numpy()
     return {
-        head: leakage(probe, by_view[Z][probe.task.name], y, y_train)
+        head: leakage(probe, by_view[view][probe.task.name], y, y_train)
         for head, by_view in found.items()
     }
 
 
-def _prediction_table(
+def prediction_table(
     by_task: dict[str, dict[str, np.ndarray]], y: np.ndarray, s: np.ndarray, data: PreparedData
 ) -> pd.DataFrame:
     """One row a test row: its number in the source table, its group, labels and predictions."""

@@ -62,7 +62,7 @@ def transfer_figures(
     for t, task in enumerate(asked.tasks):
         y, s = rows.y[:, t].numpy(), rows.s.numpy()
         by_key = _by_key(predicted, asked, task, list(rows.views))
-        by_key[MAJORITY, "constant"] = _majority(task, train.y[:, t].numpy(), len(y))
+        by_key[MAJORITY, "constant"] = majority(task, train.y[:, t].numpy(), len(y))
         metrics = task_metrics(
             task,
             by_key,
@@ -125,7 +125,7 @@ def _ranking(utility: dict[Key, float], view: str) -> Callable[[str], float]:
     return lambda head: float(np.nan_to_num(utility[view, head], nan=-np.inf))
 
 
-def _majority(task: TaskSpec, y: np.ndarray, n: int) -> np.ndarray:
+def majority(task: TaskSpec, y: np.ndarray, n: int) -> np.ndarray:
     """The training base rates, or mean, for everybody."""
     known = y[~np.isnan(y)]
     if task.kind == "regression":

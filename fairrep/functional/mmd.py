@@ -95,11 +95,11 @@ def mmd2(
     Ref: Gretton et al. (2012), JMLR 13, Lemma 6.
     """
     require_choice(estimator, ESTIMATORS, name="estimator")
-    s = two_samples(x, y, a, b)
+    s, gradient = two_samples(x, y, a, b), torch.is_grad_enabled()
     with torch.no_grad():
         pooled = torch.cat([s.x, s.y], -2)
         family = radial_kernel(kernel, bandwidth, pooled, torch.cat([s.a, s.b], -1))
-        value, grad_x, grad_y = _value_and_gradient(s, family, estimator)
+        value, grad_x, grad_y = _value_and_gradient(s, family, estimator, gradient)
     return with_known_gradient(value, s.x, s.y, grad_x, grad_y)
 
 
@@ -123,7 +123,7 @@ def energy_distance(
 
 
 def _value_and_gradient(
-    s: TwoSamples, kernel: RadialKernel, estimator: Estimator
+    s: TwoSamples, kernel: RadialKernel, estimator: Estimator, gradient: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """MMD^2 and its gradients from three weighted kernel sums.
 
@@ -133,9 +133,9 @@ def _value_and_gradient(
     exact = torch.float64 if kernel.name == "energy" else s.x.dtype  # a root wants more digits
     x, y = ((rows.to(exact) - pooled_mean(s.x, s.y)) / kernel.unit for rows in (s.x, s.y))
     a, b = s.a.to(exact), s.b.to(exact)
-    xx, xx_x = self_sum(kernel, x, a)
-    yy, yy_y = self_sum(kernel, y, b)
-    xy, xy_x, xy_y = cross_sum(kernel, x, y, a, b)
+    xx, xx_x = self_sum(kernel, x, a, gradient=gradient)
+    yy, yy_y = self_sum(kernel, y, b, gradient=gradient)
+    xy, xy_x, xy_y = cross_sum(kernel, x, y, a, b, gradient=gradient)
     enough = s.both
     scale_x = scale_y = torch.ones_like(xx)
     if estimator == "unbiased":

@@ -73,21 +73,23 @@ def sinkhorn_divergence(
     require_choice(p, (1, 2), name="p")
     if max_iter is not None:
         require_count(max_iter, name="max_iter")
-    s = two_samples(x, y, a, b)
+    s, gradient = two_samples(x, y, a, b), torch.is_grad_enabled()
     with torch.no_grad():
-        value, grad_x, grad_y = _value_and_gradient(s, blur, p, max_iter, tol)
+        value, grad_x, grad_y = _value_and_gradient(s, blur, p, max_iter, tol, gradient)
     return with_known_gradient(value, s.x, s.y, grad_x, grad_y)
 
 
 def _value_and_gradient(
-    s: TwoSamples, blur: float, p: int, max_iter: int | None, tol: float
+    s: TwoSamples, blur: float, p: int, max_iter: int | None, tol: float, gradient: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Value and gradients; small problems are solved side by side, large ones in turn."""
     n, m = s.x.shape[-2], s.y.shape[-2]
     problems = s.size_x.numel()
     if 0 in (n, m, problems):
         return torch.zeros_like(s.size_x), torch.zeros_like(s.x), torch.zeros_like(s.y)
-    solve = functools.partial(_solve, blur=blur, p=p, max_iter=max_iter, tol=tol, wait=_may_wait())
+    solve = functools.partial(
+        _solve, blur=blur, p=p, max_iter=max_iter, tol=tol, wait=_may_wait(), gradient=gradient
+    )
     step = max(1, CHUNK_ENTRIES // (n * m))
     if s.size_x.dim() == 0:
         return solve(s)
@@ -105,7 +107,14 @@ def _value_and_gradient(
 
 
 def _solve(
-    s: TwoSamples, *, blur: float, p: int, max_iter: int | None, tol: float, wait: bool
+    s: TwoSamples,
+    *,
+    blur: float,
+    p: int,
+    max_iter: int | None,
+    tol: float,
+    wait: bool,
+    gradient: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Everything in units of blur, where the target temperature is 1."""
     a, b = s.a[..., None], s.b[..., None]  # (*B, n, 1) and (*B, m, 1)
@@ -128,13 +137,16 @@ def _solve(
     own_y = self_plan(yy.exponent, g, s.b, tol=tol)
     value = value + _dual(plan, s.a, s.b)
     value = value - _dual(own_x, s.a, s.a) / 2 - _dual(own_y, s.b, s.b) / 2
+    value = torch.where(s.both, value, 0) * blur**p
+    if not gradient:
+        return value, torch.zeros_like(s.x), torch.zeros_like(s.y)
     pull_x = xy.pull(plan.kernel, s.b * plan.v) - xx.pull(own_x.kernel, s.a * own_x.v)
     pull_y = xy.transposed().pull(plan.kernel.mT, s.a * plan.u)
     pull_y = pull_y - yy.pull(own_y.kernel, s.b * own_y.v)
     both = s.both[..., None, None]
     grad_x = torch.where(both, a * (pull_x + shift), 0) * blur ** (p - 1)
     grad_y = torch.where(both, b * (pull_y - shift), 0) * blur ** (p - 1)
-    return torch.where(s.both, value, 0) * blur**p, grad_x, grad_y
+    return value, grad_x, grad_y
 
 
 def _dual(plan: Plan, a: Tensor, b: Tensor) -> Float[Tensor, "*B"]:

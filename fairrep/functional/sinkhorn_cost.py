@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fairrep.functional.kernels import pairwise_distances
+from fairrep.functional.thin import thin_product
 
 Exponent = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # f, g, t -> (f + g + affinity) / t
 
@@ -32,7 +33,8 @@ class SquaredCost(NamedTuple):
     def pull(self, kernel: Tensor, weights: Tensor) -> Float[Tensor, "*B n d"]:
         """Gradient of the cost in x, averaged over each row of kernel * weights."""
         one = torch.ones_like(self.y[..., :1])
-        sums = kernel @ (weights[..., None] * torch.cat([self.y, one], -1))  # (*B, n, d + 1)
+        weighted = weights[..., None] * torch.cat([self.y, one], -1)  # (*B, m, d + 1)
+        sums = thin_product(kernel, weighted)  # (*B, n, d + 1)
         return -sums[..., :-1] / sums[..., -1:]
 
     def transposed(self) -> "SquaredCost":
@@ -62,7 +64,8 @@ class EuclideanCost(NamedTuple):
         apart = self.distance != 0
         slope = torch.where(apart, kernel / torch.where(apart, self.distance, 1), 0)
         one = torch.ones_like(self.y[..., :1])
-        sums = slope @ (weights[..., None] * torch.cat([self.y, one], -1))  # (*B, n, d + 1)
+        weighted = weights[..., None] * torch.cat([self.y, one], -1)  # (*B, m, d + 1)
+        sums = thin_product(slope, weighted)  # (*B, n, d + 1)
         return (sums[..., -1:] * self.x - sums[..., :-1]) / mass
 
     def transposed(self) -> "EuclideanCost":

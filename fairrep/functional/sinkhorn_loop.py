@@ -75,35 +75,35 @@ def _relaxed(
 ) -> Plan:
     """Sweeps, with a new kernel every now and then.
 
-    Once half of a batch is within tol, the other half goes on without it.
+    A problem that is within tol rests from then on, so that its solution is the one it would
+    have alone; the others of a batch go on without it.
     """
     while True:
         plan = _absorbed(cost.exponent, f, g, b)
         stop = min(done + ABSORB, most)
+        rest = torch.ones(a.shape[:-1], dtype=torch.bool, device=a.device)  # not within tol
         for start in range(done, stop, LOOK):
             omega = RELAXATION if start else 1.0
-            plan = _swept(plan, a, b, sweeps=min(LOOK, stop - start), omega=omega)
-            if wait and not bool((_row_error(plan, a, b) > tol).any()):
-                return plan
+            swept = _swept(plan, a, b, sweeps=min(LOOK, stop - start), omega=omega)
+            plan = swept if a.dim() == 1 else _where(rest, swept, plan)
+            if wait:
+                rest = _row_error(plan, a, b) > tol  # (*B,)
+                if not bool(rest.any()):
+                    return plan
         done, (f, g) = stop, plan.potentials()
         if done == most:
             break
-        if wait and a.dim() == 2:
-            rest = _row_error(plan, a, b) > tol  # (B,)
-            if 2 * int(rest.sum()) <= len(rest):
-                late = _relaxed(
-                    cost.select(rest),
-                    f[rest],
-                    g[rest],
-                    a[rest],
-                    b[rest],
-                    done=done,
-                    most=most,
-                    tol=tol,
-                    wait=wait,
-                )
-                pairs = zip(plan, late, strict=True)
-                return Plan(*(whole.index_put((rest,), part) for whole, part in pairs))
+        if wait and a.dim() == 2 and not bool(rest.all()):
+            late = _relaxed(
+                cost.select(rest),
+                *(part[rest] for part in (f, g, a, b)),
+                done=done,
+                most=most,
+                tol=tol,
+                wait=wait,
+            )
+            pairs = zip(plan, late, strict=True)
+            return Plan(*(whole.index_put((rest,), part) for whole, part in pairs))
     if wait:
         _warn(float(_row_error(plan, a, b).max()), tol, most)
     return plan
@@ -114,16 +114,18 @@ def _cooled(exponent: Exponent, a: Tensor, b: Tensor, *, wait: bool) -> tuple[Te
     f, g = torch.zeros_like(a), torch.zeros_like(b)
     widest = exponent(f, g, 1.0).amax((-2, -1))[..., None]  # (*B, 1)
     hottest = (widest / COOLING).clamp(min=1)
-    stages = STAGES
-    if wait:
-        finite = hottest.nan_to_num(nan=1.0, posinf=1.0).max()
-        stages = math.ceil(math.log(float(finite)) / math.log(COOLING))
-    for stage in range(stages):
-        t = hottest ** (1 - stage / stages)
+    most, stages = STAGES, torch.full_like(hottest, STAGES)
+    if wait:  # each problem from its own temperature
+        stages = (hottest.nan_to_num(nan=1.0, posinf=1.0).log() / math.log(COOLING)).ceil()
+        most = int(stages.max())
+    for stage in range(most):
+        t = hottest ** (1 - stage / stages.clamp(min=stage + 1))
         kernel = _bounded_exp(exponent(f, g, t[..., None]))
         u = _inverse(_rows(kernel, b))
         v = _inverse(_columns(kernel, a * u))  # of an absent point it may overflow
-        f, g = f + t * u.log(), g + t * v.log()
+        ongoing = stage < stages  # (*B, 1)
+        f = torch.where(ongoing, f + t * u.log(), f)
+        g = torch.where(ongoing, g + t * v.log(), g)
     return f, g
 
 
@@ -157,6 +159,13 @@ def self_plan(exponent: Exponent, f: Tensor, a: Float[Tensor, "*B n"], *, tol: f
         u = u * mass.pow(-DAMPING)
         mass = u * _rows(kernel, a * u)
     return Plan(kernel, f, f, u, u, mass)
+
+
+def _where(rest: Tensor, swept: Plan, plan: Plan) -> Plan:
+    """The new scalings of the problems that are not done."""
+    pairs = ((swept.u, plan.u), (swept.v, plan.v), (swept.mass, plan.mass))
+    u, v, mass = (torch.where(rest[..., None], new, old) for new, old in pairs)
+    return plan._replace(u=u, v=v, mass=mass)
 
 
 def _row_error(plan: Plan, a: Tensor, b: Tensor) -> Float[Tensor, "*B"]:

@@ -65,6 +65,11 @@ class DependencePenalty:
         self.widths = [attribute.width for attribute in attributes] if combine == "sum" else None
         self.check_finite = check_finite
 
+    @property
+    def random(self) -> bool:
+        """No measure of dependence here is random."""
+        return False
+
     def reseed(self, seed: int) -> None:
         """Do nothing: no measure of dependence here is random."""
 
@@ -91,27 +96,31 @@ class DependencePenalty:
 
     def evaluate(
         self,
-        z: Float[Tensor, "n d"],
-        s: Float[Tensor, "n k"] | Float[Tensor, " n"],
-        y: Float[Tensor, "n t"] | None = None,
+        z: Float[Tensor, "*B n d"],
+        s: Float[Tensor, "*B n k"] | Float[Tensor, " n"],
+        y: Float[Tensor, "*B n t"] | None = None,
         *,
         counts: GroupCounts | None = None,
     ) -> PenaltyValue:
-        """Return the penalty and what was left out of it; arguments as above."""
+        """Return the penalty and what was left out of it; arguments as above.
+
+        Leading dimensions are batches of different models.
+        """
         if not s.is_floating_point():
             raise ValueError(
                 f"s must hold real numbers or indicator columns, got {s.dtype}; codes have no "
                 "order: use a GroupPenalty, or torch.nn.functional.one_hot(s).float()."
             )
         z, finite = usable_rows(z, check_finite=self.check_finite)
-        s = s if s.dim() == 2 else s[:, None]  # (n, k)
-        value, absent = z.new_zeros(()), torch.zeros((), dtype=torch.int64, device=z.device)
+        s = s if s.dim() > 1 else s[:, None]  # (*B, n, k)
+        value = z.new_zeros(z.shape[:-2])
+        absent = torch.zeros(z.shape[:-2], dtype=torch.int64, device=z.device)
         with in_full_precision(z):
             for weights in condition_weights(self.notion, y, finite, z.dtype):
-                enough = weights.sum() >= self.min_rows
-                weights = torch.where(enough, weights, 1.0)
-                for columns in s.split(self.widths, dim=1) if self.widths else (s,):
+                enough = weights.sum(-1) >= self.min_rows  # (*B,)
+                weights = torch.where(enough[..., None], weights, 1.0)
+                for columns in s.split(self.widths, dim=-1) if self.widths else (s,):
                     term = self.measure(z, columns, weights=weights)
                     value = value + torch.where(enough, term, 0.0)
                 absent = absent + (~enough).long()
-        return PenaltyValue(value, absent, (~finite).sum())
+        return PenaltyValue(value, absent, (~finite).sum(-1))

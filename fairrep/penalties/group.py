@@ -32,8 +32,8 @@ Codes = tuple[int, ...]
 class Side(NamedTuple):
     """One sample of a comparison: rows and their 0/1 weights."""
 
-    rows: Float[Tensor, "n d"]
-    weights: Float[Tensor, " n"]
+    rows: Float[Tensor, "*B n d"]
+    weights: Float[Tensor, "*B n"]
 
 
 class GroupPenalty:
@@ -89,6 +89,11 @@ class GroupPenalty:
         )
         self._draws = torch.Generator() if _is_random(divergence) else None
 
+    @property
+    def random(self) -> bool:
+        """Whether the divergence draws random directions or frequencies."""
+        return self._draws is not None
+
     def reseed(self, seed: int) -> None:
         """Start the stream of random directions or frequencies anew; the same on all processes."""
         if self._draws is not None:
@@ -115,31 +120,35 @@ class GroupPenalty:
 
     def evaluate(
         self,
-        z: Float[Tensor, "n d"],
-        s: Int[Tensor, " n"],
-        y: Float[Tensor, "n t"] | None = None,
+        z: Float[Tensor, "*B n d"],
+        s: Int[Tensor, "*B n"],
+        y: Float[Tensor, "*B n t"] | None = None,
         *,
         counts: GroupCounts | None = None,
     ) -> PenaltyValue:
-        """Return the penalty and what was left out of it; arguments as above."""
+        """Return the penalty and what was left out of it; arguments as above.
+
+        With ``counts``, leading dimensions are batches of different models with the same counts.
+        """
         if counts is None:
             z, s, y, counts = sort_by_group(z, s, y, len(self.groups))
         z, finite = usable_rows(z, check_finite=self.check_finite)
-        value, absent = z.new_zeros(()), torch.zeros((), dtype=torch.int64, device=z.device)
+        value = z.new_zeros(z.shape[:-2])
+        absent = torch.zeros(z.shape[:-2], dtype=torch.int64, device=z.device)
         with in_full_precision(z):
             for weights in condition_weights(self.notion, y, finite, z.dtype):
                 for one, other in self._comparisons(z, weights, counts):
                     term, missing = self._compare(one, other)
                     value, absent = value + term, absent + missing
-        return PenaltyValue(value, absent, (~finite).sum())
+        return PenaltyValue(value, absent, (~finite).sum(-1))
 
     def _comparisons(
         self, z: Tensor, weights: Tensor, counts: GroupCounts
     ) -> Iterator[tuple[Side, Side]]:
-        rows, masks = z.split(list(counts)), weights.split(list(counts))
+        rows, masks = z.split(list(counts), dim=-2), weights.split(list(counts), dim=-1)
         for partition in self.partitions:
             sides = [
-                Side(_joined([rows[c] for c in codes]), _joined([masks[c] for c in codes]))
+                Side(_joined([rows[c] for c in codes], -2), _joined([masks[c] for c in codes], -1))
                 for codes in partition
             ]
             if self.pairs == "pooled":
@@ -149,12 +158,15 @@ class GroupPenalty:
 
     def _compare(self, one: Side, other: Side) -> tuple[Tensor, Tensor]:
         """The divergence of two sides, and whether one of them was too small for it."""
-        if min(len(one.rows), len(other.rows)) < self.min_rows:  # known without a look at weights
-            return one.rows.new_zeros(()), torch.ones((), dtype=torch.int64)
-        enough = (one.weights.sum() >= self.min_rows) & (other.weights.sum() >= self.min_rows)
+        sides = one.weights, other.weights
+        batch = sides[0].shape[:-1]
+        if min(side.shape[-1] for side in sides) < self.min_rows:  # known without looking
+            return one.rows.new_zeros(batch), torch.ones(
+                batch, dtype=torch.int64, device=one.rows.device
+            )
+        enough = torch.stack([side.sum(-1) >= self.min_rows for side in sides]).all(0)  # (*B,)
         # a comparison that will not count runs on all rows, so that it stays finite
-        a = torch.where(enough, one.weights, 1.0)
-        b = torch.where(enough, other.weights, 1.0)
+        a, b = (torch.where(enough[..., None], side, 1.0) for side in sides)
         options = {} if self._draws is None else {"generator": self._draws}
         value = self.divergence(one.rows, other.rows, a=a, b=b, **options)
         return torch.where(enough, value, 0.0), (~enough).long()
@@ -179,8 +191,8 @@ def _own_groups(attribute: AttributeSpec) -> tuple[Codes, ...]:
     )
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)
 
 
 def _is_random(divergence: Divergence) -> bool:

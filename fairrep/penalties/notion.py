@@ -29,13 +29,13 @@ class Notion:
         if self.name not in NOTIONS:
             raise ValueError(f"notion must be one of {', '.join(NOTIONS)}, got '{self.name}'.")
 
-    def conditions(self, y: Float[Tensor, "n t"] | None) -> list[Bool[Tensor, " n"] | None]:
+    def conditions(self, y: Float[Tensor, "*B n t"] | None) -> list[Bool[Tensor, "*B n"] | None]:
         """Masks of the rows to compare, one per comparison; ``None`` means all rows."""
         if self.name == "demographic_parity":
             return [None]
         if y is None:
             raise ValueError(f"{self.name} conditions on a task's labels: pass y.")
-        labels = y[:, self.column]
+        labels = y[..., self.column]
         if self.name == "equal_opportunity":
             return [labels == 1]
         return [labels == k for k in range(self.classes)]

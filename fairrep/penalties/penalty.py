@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -18,12 +19,12 @@ Combine = Literal["intersections", "sum"]
 
 
 class PenaltyValue(NamedTuple):
-    """The penalty of a batch, and what it had to leave out."""
+    """The penalty of a batch, or of one batch a model, and what it had to leave out."""
 
-    value: Float[Tensor, ""]
-    absent: Int[Tensor, ""]
+    value: Float[Tensor, "*B"]
+    absent: Int[Tensor, "*B"]
     """Comparisons with fewer than ``min_rows`` rows on a side."""
-    nonfinite: Int[Tensor, ""]
+    nonfinite: Int[Tensor, "*B"]
     """Rows whose representation holds NaN or Inf."""
 
 
@@ -35,10 +36,15 @@ class Penalty(Protocol):
     reads: Literal["s", "a"]
     """Group codes ``Batch.s``, or the attributes as numbers ``Batch.a``."""
 
+    @property
+    def random(self) -> bool:
+        """Whether it draws random directions or frequencies, from a stream of its own."""
+        ...
+
     def evaluate(
         self, z: Tensor, s: Tensor, y: Tensor | None = None, *, counts: GroupCounts | None = None
     ) -> PenaltyValue:
-        """Return the penalty of a batch."""
+        """Return the penalty of a batch; with ``counts``, of one batch for each leading index."""
         ...
 
     def reseed(self, seed: int) -> None:
@@ -46,30 +52,50 @@ class Penalty(Protocol):
         ...
 
 
+def fingerprint(penalty: Penalty | None) -> str:
+    """Equal for penalties of equal settings, whatever their random streams."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, partial):
+            return value.func, value.args, sorted(value.keywords.items())
+        return value
+
+    settings = {} if penalty is None else vars(penalty)
+    return repr(
+        (type(penalty),)
+        + tuple((name, plain(v)) for name, v in settings.items() if not _is_stream(v))
+    )
+
+
+def _is_stream(value: object) -> bool:
+    return isinstance(value, torch.Generator)
+
+
 def usable_rows(
-    z: Float[Tensor, "n d"], *, check_finite: bool
-) -> tuple[Float[Tensor, "n d"], Bool[Tensor, " n"]]:
+    z: Float[Tensor, "*B n d"], *, check_finite: bool
+) -> tuple[Float[Tensor, "*B n d"], Bool[Tensor, "*B n"]]:
     """Return z in at least single precision with 0 in rows that are not finite, and which are.
 
     Raises:
         NumericalError: there are such rows and ``check_finite`` is set (it waits for the device).
     """
     z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
-    finite = torch.isfinite(z).all(dim=-1)  # (n,)
+    finite = torch.isfinite(z).all(dim=-1)  # (*B, n)
     if check_finite and not bool(finite.all()):
+        broken, rows = int((~finite).sum()), finite.numel()
         raise NumericalError(
-            f"the representation z must be finite, but {int((~finite).sum())} of {len(z)} rows "
+            f"the representation z must be finite, but {broken} of {rows} rows "
             "hold NaN or Inf; lower optimizer.lr or penalty.weight, or look for infinite features."
         )
-    return torch.where(finite[:, None], z, 0.0), finite
+    return torch.where(finite[..., None], z, 0.0), finite
 
 
 def condition_weights(
     notion: Notion,
-    y: Float[Tensor, "n t"] | None,
-    finite: Bool[Tensor, " n"],
+    y: Float[Tensor, "*B n t"] | None,
+    finite: Bool[Tensor, "*B n"],
     dtype: torch.dtype,
-) -> list[Float[Tensor, " n"]]:
+) -> list[Float[Tensor, "*B n"]]:
     """0/1 weights of the finite rows that meet each of the notion's conditions."""
     masks = notion.conditions(y)
     return [(finite if mask is None else mask & finite).to(dtype) for mask in masks]

@@ -60,7 +60,13 @@ def front(content: Front) -> Figure:
             panel.set_ylabel("")
         handles = legend_handles(content)
         columns = 3 if len(splits) == 1 else min(6, len(handles))
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.2)
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=1.6,
+            columnspacing=1.2,
+        )
     return figure
 
 

@@ -7,6 +7,8 @@ from fairrep.training.module import FairEncoderModule
 from fairrep.training.optimizer import OptimizerSettings
 from fairrep.training.progress import FitProgress
 from fairrep.training.selection import SelectionRule
+from fairrep.training.stack_listener import StackEpoch, StackListener, StackResult
+from fairrep.training.stacked import fit_stack
 
 __all__ = [
     "EpochSeed",
@@ -16,8 +18,12 @@ __all__ = [
     "FitSettings",
     "OptimizerSettings",
     "SelectionRule",
+    "StackEpoch",
+    "StackListener",
+    "StackResult",
     "base_rate_logits",
     "default_callbacks",
     "fit",
+    "fit_stack",
     "multitask_loss",
 ]

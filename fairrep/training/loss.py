@@ -14,18 +14,18 @@ from fairrep.types import TaskSpec
 
 
 def multitask_loss(
-    outputs: Float[Tensor, "n o"],
-    y: Float[Tensor, "n t"],
+    outputs: Float[Tensor, "*B n o"],
+    y: Float[Tensor, "*B n t"],
     tasks: Sequence[TaskSpec],
     *,
-    row_weights: Float[Tensor, " n"],
-    task_weights: Float[Tensor, " t"],
-) -> Float[Tensor, ""]:
+    row_weights: Float[Tensor, "*B n"],
+    task_weights: Float[Tensor, "*B t"],
+) -> Float[Tensor, "*B"]:
     r"""Return :math:`\sum_t w_t \sum_i r_i m_{it} \ell_t / \sum_i r_i m_{it}`, m = has a label.
 
     :math:`\ell_t` is cross-entropy in nats (binary, multiclass) or the squared error in units of
     the training variance (regression). A task without a labelled row in the batch contributes 0.
-    With several processes the sums run over all of them.
+    With several processes the sums run over all of them. Leading dimensions are models.
 
     Args:
         outputs: the heads' outputs side by side.
@@ -35,29 +35,32 @@ def multitask_loss(
         task_weights: w.
     """
     known = ~torch.isnan(y)
-    weights = known * row_weights.unsqueeze(1)  # (n, t)
-    losses = task_losses(outputs, y.nan_to_num(), tasks)  # (n, t)
-    rows = sum_over_processes(weights.sum(0)).clamp_min(1e-12)  # (t,)
-    means = (losses * weights).sum(0) * process_count() / rows  # DDP averages over processes
-    return (means * task_weights).sum()
+    weights = known * row_weights.unsqueeze(-1)  # (*B, n, t)
+    losses = task_losses(outputs, y.nan_to_num(), tasks)  # (*B, n, t)
+    rows = sum_over_processes(weights.sum(-2)).clamp_min(1e-12)  # (*B, t)
+    means = (losses * weights).sum(-2) * process_count() / rows  # DDP averages over processes
+    return (means * task_weights).sum(-1)
 
 
 def task_losses(
-    outputs: Float[Tensor, "n o"], y: Float[Tensor, "n t"], tasks: Sequence[TaskSpec]
-) -> Float[Tensor, "n t"]:
+    outputs: Float[Tensor, "*B n o"], y: Float[Tensor, "*B n t"], tasks: Sequence[TaskSpec]
+) -> Float[Tensor, "*B n t"]:
     """Loss of each row on each task; all binary tasks, and all regressions, in one call each."""
     columns: dict[int, Tensor] = {}
-    parts = outputs.split([task.outputs for task in tasks], dim=1)
+    y = y.expand(*outputs.shape[:-1], -1)
+    parts = outputs.split([task.outputs for task in tasks], dim=-1)
     for kind in ("binary", "regression"):
         where = [t for t, task in enumerate(tasks) if task.kind == kind]
         if where:
-            values = torch.cat([parts[t] for t in where], dim=1)
-            losses = _column_losses(kind, values, y[:, where], [tasks[t] for t in where])
-            columns |= dict(zip(where, losses.unbind(1)))
+            values = torch.cat([parts[t] for t in where], dim=-1)
+            losses = _column_losses(kind, values, y[..., where], [tasks[t] for t in where])
+            columns |= dict(zip(where, losses.unbind(-1)))
     for t, task in enumerate(tasks):
         if task.kind == "multiclass":
-            columns[t] = F.cross_entropy(parts[t], y[:, t].long(), reduction="none")
-    return torch.stack([columns[t] for t in range(len(tasks))], dim=1)
+            codes = y[..., t].long()
+            losses = F.cross_entropy(parts[t].flatten(0, -2), codes.flatten(), reduction="none")
+            columns[t] = losses.view(codes.shape)
+    return torch.stack([columns[t] for t in range(len(tasks))], dim=-1)
 
 
 def base_rate_logits(y: Float[Tensor, "n t"], tasks: Sequence[TaskSpec]) -> Float[Tensor, " o"]:

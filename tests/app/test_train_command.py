@@ -146,6 +146,21 @@ def test_multirun_sweeps_penalties_and_weights(finish, tmp_path):
         for m in (json.loads(p.read_text()) for p in tmp_path.glob("sweep/*/metrics.json"))
     }
     assert found == {("mmd", 0.0), ("mmd", 1.0), ("mean", 0.0), ("mean", 1.0)}
+    front = json.loads((tmp_path / "sweep" / "front.json").read_text())
+    points = [(point["settings"], point["twin"]) for point in front["points"]]
+    assert points == [
+        ({"penalty.weight": 0.0}, True),
+        ({"penalty.weight": 1.0, "penalty": "mean"}, False),
+        ({"penalty.weight": 1.0, "penalty": "mmd"}, False),
+    ]
+    for model in front["models"]:
+        own = json.loads((tmp_path / "sweep" / model["folder"] / "metrics.json").read_text())
+        point, figures = front["points"][model["point"]], own["val"]["credit"]["logistic"]
+        assert point["val"]["credit"]["accuracy"]["values"] == [figures["accuracy"]]
+        assert point["weight"] == own["weight"]
+    assert {file.name for file in (tmp_path / "sweep").iterdir() if file.is_file()} >= {
+        "front.csv", "front.png", "front.svg", "report.html",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

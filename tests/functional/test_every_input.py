@@ -145,6 +145,14 @@ def test_a_present_row_that_is_not_finite_makes_the_value_nan(name, bad):
 
 
 @every_divergence
+def test_the_value_is_the_same_where_no_gradient_is_wanted(name):
+    x, y = cloud(90, 3), 0.5 + cloud(70, 3, seed=1)
+    with torch.no_grad():
+        value = TWO_SAMPLE[name](x.requires_grad_(), y)
+    torch.testing.assert_close(value, value_and_gradients(name, x.detach(), y)[0])
+
+
+@every_divergence
 def test_a_batch_is_a_loop_over_its_problems(name):
     x, y = cloud(2, 3, 8, 4, dtype=torch.float64), cloud(2, 3, 6, 4, seed=1, dtype=torch.float64)
     a = torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)

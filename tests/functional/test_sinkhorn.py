@@ -284,3 +284,18 @@ def test_geomloss_takes_single_problems_and_a_scaling_below_one():
         geomloss_sinkhorn_divergence(sample(4, 2, 0)[None], sample(4, 2, 1)[None], blur=1.0)
     with pytest.raises(ValueError, match="scaling must lie"):
         geomloss_sinkhorn_divergence(sample(4, 2, 0), sample(4, 2, 1), blur=1.0, scaling=1.0)
+
+
+def test_a_problem_of_a_batch_is_solved_as_it_would_be_alone():
+    """Easy and hard problems side by side: each stops at its own tolerance, from its own start."""
+    rng = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 6, 40, 3, generator=rng, dtype=torch.float64)
+    scale = torch.tensor([0.1, 1.0, 3.0, 10.0, 1.0, 30.0], dtype=torch.float64)[:, None, None]
+    x, y = (scale * x).requires_grad_(), scale * y + 0.5
+    together = sinkhorn_divergence(x, y, blur=0.5, tol=0.1)
+    (grads,) = torch.autograd.grad(together.sum(), x)
+    for k in range(6):
+        alone = sinkhorn_divergence(x[k], y[k], blur=0.5, tol=0.1)
+        assert together[k].item() == pytest.approx(alone.item(), rel=1e-10)
+        (grad,) = torch.autograd.grad(alone, x)
+        assert torch.allclose(grads[k], grad[k], rtol=1e-9, atol=1e-14)

@@ -96,3 +96,19 @@ def test_base_rate_logits_of_several_classes():
     probabilities = base_rate_logits(y, (MULTI,)).softmax(0)
     torch.testing.assert_close(probabilities, torch.tensor([0.1, 0.3, 0.6]), atol=1e-3, rtol=0)
     assert torch.equal(base_rate_logits(y, (NUMBER,)), torch.zeros(1))
+
+
+def test_the_loss_of_several_models_is_a_loop_over_them():
+    """Each with its own labels, row weights and task weights, or all with the same labels."""
+    rng, tasks = torch.Generator().manual_seed(0), [MULTI, BINARY, NUMBER]
+    outputs = torch.randn(4, 9, 5, generator=rng)
+    y = torch.stack([torch.arange(36) % 3, torch.arange(36) % 2, torch.arange(36) + 0.5], -1)
+    y = y.view(4, 9, 3).clone()
+    y[1, 2:5, 0] = NAN
+    rows, weights = (torch.rand(4, n, generator=rng) for n in (9, 3))
+    together = loss(outputs, y, tasks, rows=rows, weights=weights)
+    shared = loss(outputs, y[1], tasks)
+    for k in range(4):
+        alone = loss(outputs[k], y[k], tasks, rows=rows[k], weights=weights[k])
+        torch.testing.assert_close(together[k], alone)
+        torch.testing.assert_close(shared[k], loss(outputs[k], y[1], tasks))

@@ -1,0 +1,121 @@
+"""The sweep: a whole front trained as one stack, evaluated together, one model selected."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from fairrep.app.build import build_data, build_heads, build_module, build_settings
+from fairrep.app.configs import compose_config, resumed
+from fairrep.app.console import quieten, user_errors
+from fairrep.app.front_files import RESULT, front_content, write_everything
+from fairrep.app.run_folder import RunFolder
+from fairrep.app.sweep_evaluate import evaluate_stack, model_name
+from fairrep.app.sweep_models import MODELS, model_metrics, references, write_models
+from fairrep.app.sweep_plan import build_device, build_rule, plan_models, plan_points
+from fairrep.app.sweep_progress import SweepProgress
+from fairrep.data import describe
+from fairrep.errors import ConfigError, RunError
+from fairrep.reporting import sweep_tables, tables
+from fairrep.training import fit_stack
+from fairrep.training.stack_chunks import check_stack, free_memory
+
+
+def main(config: DictConfig) -> dict[str, Any]:
+    """Run what ``scripts/sweep.py`` was asked for, in Hydra's run folder."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with user_errors(debug=config.debug, folder=folder):
+        return run_sweep(config, folder)
+
+
+def sweep(*overrides: str, folder: str | Path) -> dict[str, Any]:
+    """Sweep from Python as from the shell: ``sweep("penalty=mmd", "sweep.seeds=2", folder="out")``.
+
+    Args:
+        *overrides: in Hydra's syntax.
+        folder: where everything is written.
+
+    Returns:
+        What ``front.json`` holds.
+
+    Raises:
+        FairrepError: a setting, a file or a table that cannot be used.
+    """
+    return run_sweep(compose_config("sweep", list(overrides)), Path(folder))
+
+
+def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
+    """Check everything, train, evaluate, write the folder, print the front; return it."""
+    quieten()
+    resume = config.resume is not None
+    config = resumed(config)
+    folder = RunFolder(path)
+    _refuse_used(folder, resume=resume)
+    points = plan_points(config)
+    models = plan_models(config, points)
+    device, dtype = build_device(config)
+    build_heads(config)
+    data = build_data(config)
+    rule = build_rule(config, data.tasks if config.sweep.transfer else data.seen)
+    modules = [build_module(m.config, data, twin=points[m.point].twin) for m in models]
+    settings = [build_settings(m.config) for m in models]
+    memory = _memory(config)
+    room = free_memory(device) if memory is None else memory
+    check_stack(modules, settings, dtype, room)
+    tables.print_data(describe(data))
+    folder.start(config)
+    with SweepProgress(points, models, data.seen[0].name) as progress:
+        fitted = fit_stack(
+            modules,
+            data,
+            settings,
+            path,
+            device=device,
+            dtype=dtype,
+            memory=memory,
+            listener=progress,
+        )
+    start = time.perf_counter()
+    found = evaluate_stack(
+        config, data, points, models, modules, rule, diverged=fitted.diverged, device=device
+    )
+    seconds = time.perf_counter() - start
+    metrics = model_metrics(data, models, modules, fitted, found)
+    content = front_content(
+        config,
+        describe(data),
+        points,
+        models,
+        metrics,
+        [f"{MODELS}/{model_name(k)}" for k in range(len(models))],
+        found.settled,
+        rule,
+        command=folder.command(),
+        references=references(found, config.evaluation.headline),
+        seconds={"training": fitted.seconds, "evaluation": seconds},
+    )
+    write_models(folder, data, models, modules, metrics, found)
+    write_everything(folder, content)
+    sweep_tables.print_front(content, str(path))
+    return content
+
+
+def _memory(config: DictConfig) -> float | None:
+    asked = config.sweep.memory
+    if asked is None:
+        return None
+    if not isinstance(asked, (int, float)) or not 0 < asked < float("inf"):
+        raise ConfigError(f"sweep.memory must be a number of GiB > 0, got {asked}.")
+    return asked * 2.0**30
+
+
+def _refuse_used(folder: RunFolder, *, resume: bool) -> None:
+    if (folder.path / RESULT).exists():
+        raise RunError(
+            f"'{folder.path}' already holds a finished sweep; choose another hydra.run.dir."
+        )
+    folder.refuse_used(resume=resume)

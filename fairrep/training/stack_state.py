@@ -1,0 +1,167 @@
+"""What a stack of models is between steps: numbers with a leading model axis, on disk too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fairrep.training.fit import unusable
+from fairrep.training.module import FairEncoderModule
+
+CHECKPOINT = "stack.ckpt"
+BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's, as in single runs
+
+
+class StackState:
+    """Parameters of all models as the rows of one matrix, and everything that moves with them.
+
+    Args:
+        modules: models of one architecture, at their initial weights.
+        device: where the stack is trained.
+        dtype: in which precision.
+
+    Attributes:
+        weights: (M, P) parameters.
+        running: name → (M, …) running statistics.
+        best_score: (M,) selection score of the best epoch so far.
+        waited: (M,) epochs since then.
+        active: (M,) still trained: neither stopped early nor diverged.
+        diverged: (M,) whose training loss left the range of numbers.
+        epochs: (M,) epochs finished.
+        multiplier: (M,) λ of models whose λ follows a gap, in its own λ otherwise.
+        last_gap: (M,) the gap it follows.
+    """
+
+    def __init__(
+        self, modules: Sequence[FairEncoderModule], device: torch.device, dtype: torch.dtype
+    ) -> None:
+        models, first = len(modules), modules[0]
+        named = dict(first.named_parameters())
+        self.names = list(named)
+        self.shapes = [value.shape for value in named.values()]
+        self.sizes = [shape.numel() for shape in self.shapes]
+        rows = [torch.cat([p.detach().flatten() for p in m.parameters()]) for m in modules]
+        self.weights: Float[Tensor, "m p"] = torch.stack(rows).to(device, dtype)
+        self.running = {
+            name: torch.stack(
+                [m.encoder.state_dict()[name.removeprefix("encoder.")] for m in modules]
+            ).to(device, dtype)
+            for name in running_names(first)
+        }
+        self.matrices: Float[Tensor, " p"] = torch.cat(
+            [torch.full((n,), float(len(shape) > 1)) for n, shape in zip(self.sizes, self.shapes)]
+        ).to(device, dtype)  # 1 where weight decay applies
+        self.first_moment = torch.zeros_like(self.weights)
+        self.second_moment = torch.zeros_like(self.weights)
+        self.gradient = torch.zeros_like(self.weights)
+        self.best_weights = self.weights.clone()
+        self.best_running = {name: value.clone() for name, value in self.running.items()}
+        self.best_score = torch.full((models,), -math.inf, dtype=torch.float64)
+        self.waited = torch.zeros(models, dtype=torch.int64)
+        self.active = torch.ones(models, dtype=torch.bool)
+        self.diverged = torch.zeros(models, dtype=torch.bool)
+        self.epochs = torch.zeros(models, dtype=torch.int64)
+        self.multiplier = torch.zeros(models, dtype=torch.float64)
+        self.best_multiplier = torch.zeros(models, dtype=torch.float64)
+        self.last_gap = torch.full((models,), math.nan, dtype=torch.float64)
+        self.epoch, self.step, self.seconds = 0, 0, 0.0
+
+    def views(self, rows: Float[Tensor, "k p"]) -> dict[str, Tensor]:
+        """The parameters of some models by name, as parts of their rows."""
+        parts = rows.split(self.sizes, dim=1)
+        return {
+            name: part.unflatten(1, shape)
+            for name, part, shape in zip(self.names, parts, self.shapes)
+        }
+
+    def adamw(self, rate: Tensor, decay: Tensor, clip: Tensor) -> None:
+        """One step of AdamW for all models.
+
+        Args:
+            rate: (M,) learning rate of this step; 0 leaves a model where it is.
+            decay: (M,) decoupled weight decay of its matrices.
+            clip: (M,) largest gradient norm, infinite for no bound.
+
+        Ref: Loshchilov and Hutter (2019), ICLR; torch.optim.AdamW.
+        """
+        rate, decay, clip = (v.to(self.weights).unsqueeze(1) for v in (rate, decay, clip))  # (M, 1)
+        self.step += 1
+        gradient = self.gradient
+        if bool(torch.isfinite(clip).any()):
+            norm = gradient.norm(dim=1, keepdim=True)
+            gradient = gradient * (clip / (norm + 1e-6)).clamp(max=1.0)
+        self.weights.mul_(1 - rate * decay * self.matrices)
+        self.first_moment.lerp_(gradient, 1 - BETAS[0])
+        self.second_moment.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        size = rate / (1 - BETAS[0] ** self.step)
+        scale = self.second_moment.sqrt().div_(math.sqrt(1 - BETAS[1] ** self.step)).add_(EPS)
+        self.weights.addcdiv_(self.first_moment * size, scale, value=-1)
+
+    def keep_best(self, better: Tensor) -> None:
+        """Remember the models (M,) that are at their best."""
+        where = better.to(self.weights.device)
+        self.best_weights[where] = self.weights[where]
+        for name, value in self.running.items():
+            self.best_running[name][where] = value[where]
+        self.best_multiplier[better] = self.multiplier[better]
+
+    def load_best(self, modules: Sequence[FairEncoderModule]) -> None:
+        """Put every model's best epoch into its module, in single precision on the CPU."""
+        parameters = self.views(self.best_weights)
+        for number, module in enumerate(modules):
+            own = {name: value[number] for name, value in parameters.items()}
+            own |= {name: value[number] for name, value in self.best_running.items()}
+            for name, value in (("multiplier", self.best_multiplier), ("last_gap", self.last_gap)):
+                if name in module.state_dict():
+                    own[name] = value[number]
+            module.load_state_dict(own)
+            module.float()
+
+    def save(self, folder: Path, identity: Any) -> None:
+        """Write ``stack.ckpt`` whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{CHECKPOINT}.part"
+        torch.save({"identity": identity, "state": self._content()}, part)
+        part.replace(folder / CHECKPOINT)
+
+    def load(self, folder: Path, identity: Any) -> None:
+        """Continue from ``stack.ckpt``; no code in it is ever run.
+
+        Raises:
+            RunError: truncated, or of another stack.
+        """
+        file = folder / CHECKPOINT
+        try:
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+            if saved["identity"] != identity:
+                raise ValueError("it is of models with other settings.")
+            for name, value in saved["state"].items():
+                self._restore(name, value)
+        except Exception as problem:
+            raise unusable(file, problem) from problem
+
+    def _content(self) -> dict[str, Any]:
+        left_out = ("names", "shapes", "sizes", "matrices", "gradient")
+        return {name: value for name, value in vars(self).items() if name not in left_out}
+
+    def _restore(self, name: str, value: Any) -> None:
+        own = getattr(self, name)
+        if isinstance(own, dict):
+            for key in own:
+                own[key].copy_(value[key])
+        elif isinstance(own, Tensor):
+            own.copy_(value)
+        else:
+            setattr(self, name, value)
+
+
+def running_names(module: FairEncoderModule) -> list[str]:
+    """Names of the running statistics that a model saves."""
+    saved = set(module.state_dict())
+    return [name for name, _ in module.named_buffers() if name in saved and "." in name]
