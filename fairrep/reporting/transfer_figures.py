@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from fairrep.reporting.figures import COLOURS, blank
 
-VIEWS = {"raw": COLOURS[2], "twin": COLOURS[1], "trained": COLOURS[0]}
+VIEWS = {"raw": (COLOURS[2], "D"), "twin": (COLOURS[1], "s"), "trained": (COLOURS[0], "o")}
 GAP = "demographic_parity_difference"
 PANELS = 12  # tasks drawn, novel ones first
 COLUMNS = 4
@@ -21,7 +21,7 @@ def utility_and_gap(content: dict[str, Any]) -> Figure:
     tasks = _drawn(content)
     figure, panels = _panels(len(tasks), 3.2)
     for axes, task in zip(panels, tasks):
-        for view, colour in VIEWS.items():
+        for view, (colour, marker) in VIEWS.items():
             row = _headline(content, task, view)
             if row is None or not _known(row.get(GAP)):
                 continue
@@ -31,7 +31,7 @@ def utility_and_gap(content: dict[str, Any]) -> Figure:
                 row[utility],
                 xerr=_spread(row, GAP),
                 yerr=_spread(row, utility),
-                fmt="o",
+                fmt=marker,
                 color=colour,
                 capsize=3,
                 label=view,
