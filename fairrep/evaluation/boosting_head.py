@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import log_loss
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fairrep.evaluation.view import View
 from fairrep.types import TaskSpec
 
 ITERATIONS = 100  # at most; the best of them on validation rows is kept
+ROWS_A_THREAD = 200_000  # with fewer, meeting costs the threads more than they do
 LARGEST = 255  # categories that the trees split as sets; columns with more are read as numbers
 
 
@@ -24,8 +26,9 @@ class BoostingHead:
 
     def predict(self, view: View) -> np.ndarray:
         """Probability of class 1 (n,), of every class (n, K), or values in the label's unit."""
-        stages = _stages(self.model, self.task, view.for_trees)
-        return next(islice(stages, self.iterations - 1, None))
+        x = view.for_trees
+        with _threads(len(x)):
+            return next(islice(_stages(self.model, self.task, x), self.iterations - 1, None))
 
 
 def fit_boosting_head(
@@ -38,17 +41,24 @@ def fit_boosting_head(
         if task.kind == "regression"
         else HistGradientBoostingClassifier
     )
-    model = kind(
-        max_iter=ITERATIONS,
-        early_stopping=False,
-        categorical_features=_categorical(train),
-        random_state=seed % 2**32,
-    ).fit(train.for_trees[known], y[known])
-    if not known_val.any():
-        return BoostingHead(model, task, ITERATIONS)
-    labels = y_val[known_val]
-    losses = [_loss(task, p, labels) for p in _stages(model, task, val.for_trees[known_val])]
+    with _threads(len(y)):
+        model = kind(
+            max_iter=ITERATIONS,
+            early_stopping=False,
+            categorical_features=_categorical(train),
+            random_state=seed % 2**32,
+        ).fit(train.for_trees[known], y[known])
+        if not known_val.any():
+            return BoostingHead(model, task, ITERATIONS)
+        labels = y_val[known_val]
+        losses = [_loss(task, p, labels) for p in _stages(model, task, val.for_trees[known_val])]
     return BoostingHead(model, task, int(np.argmin(losses)) + 1)
+
+
+def _threads(rows: int) -> AbstractContextManager[Any]:
+    """No more threads than the rows keep busy."""
+    present = max((pool["num_threads"] for pool in threadpool_info()), default=1)
+    return threadpool_limits(min(present, 1 + rows // ROWS_A_THREAD))
 
 
 def _categorical(view: View) -> list[bool] | None:
@@ -67,4 +77,8 @@ def _stages(model: Any, task: TaskSpec, x: np.ndarray) -> Any:
 def _loss(task: TaskSpec, prediction: np.ndarray, y: np.ndarray) -> float:
     if task.kind == "regression":
         return float(np.square(prediction - y).mean())
-    return float(log_loss(y, prediction, labels=np.arange(task.classes)))
+    if prediction.ndim == 2:
+        chosen = prediction[np.arange(len(y)), y.astype(int)]
+    else:
+        chosen = np.where(y == 1, prediction, 1 - prediction)
+    return float(-np.log(np.clip(chosen, np.finfo(float).eps, None)).mean())
