@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -75,6 +77,7 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
     encoder, heads = _build_networks(config, data)
     weight = build_weight(config, data)
     penalty = None if twin else build_penalty(config, data)
+    selection = build_selection(config, data)
     return FairEncoderModule(
         encoder,
         heads,
@@ -85,7 +88,7 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
         warmup_epochs=config.penalty.warmup_epochs,
         task_weights=_task_weights(config, data),
         optimizer=OptimizerSettings(**plain(config.optimizer)),
-        selection=build_selection(config, data),
+        selection=replace(selection, max_gap=1.0) if twin else selection,  # a twin has no bound
     )
 
 

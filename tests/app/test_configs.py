@@ -62,6 +62,14 @@ def test_the_twin_starts_from_the_same_weights(german):
         assert one.equal(other), name
 
 
+def test_a_bound_on_the_gap_selects_the_trained_encoder_and_not_its_twin(german):
+    """Within the bound the twin would be its first epochs, before it has learnt anything."""
+    config = compose_config("train", ["data=german", "selection.by=utility"])
+    trained, twin = (build_module(config, german, twin=t).selection for t in (False, True))
+    assert (trained.by, trained.max_gap) == ("utility", 0.05)
+    assert (twin.by, twin.max_gap) == ("utility", 1.0)
+
+
 def test_seed_moves_the_initialisation(german):
     first, second = (
         build_module(compose_config("train", ["data=german", f"seed={s}"]), german, twin=True)
