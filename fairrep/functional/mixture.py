@@ -40,7 +40,7 @@ def mixture(
     """
     if set(parts) != set(shares):
         raise ValueError(f"shares must name the parts ({', '.join(parts)}), got {dict(shares)}.")
-    if min(shares.values(), default=0) < 0 or not any(shares.values()):
+    if any(share < 0 for share in shares.values()) or not any(shares.values()):
         raise ValueError(f"shares must be >= 0 and not all 0, got {dict(shares)}.")
     terms = []
     for name, part in parts.items():
