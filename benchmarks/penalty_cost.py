@@ -34,6 +34,7 @@ PENALTIES = (
     "energy",
     "sinkhorn",
     "sliced_wasserstein",
+    "mixture",
     "hsic",
     "distance_covariance",
 )
