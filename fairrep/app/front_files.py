@@ -178,12 +178,7 @@ def front_table(content: Content) -> pd.DataFrame:
 
 
 def write_front(folder: RunFolder, content: Content) -> None:
-    """Write the table, then the JSON, which marks a finished sweep."""
+    """Write the table, the JSON, which marks a finished sweep, then the picture and the report."""
     front_table(content).to_csv(folder.path / TABLE, index=False)
     folder.write_json(RESULT, content)
-
-
-def write_everything(folder: RunFolder, content: Content) -> None:
-    """Write the front, its picture and the report."""
-    write_front(folder, content)
     write_report(folder.path)

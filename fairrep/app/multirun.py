@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.console import user_errors
-from fairrep.app.front_files import front_content, split_table, write_everything
+from fairrep.app.front_files import front_content, split_table, write_front
 from fairrep.app.results import Metrics
 from fairrep.app.run_folder import DATA, ENVIRONMENT, METRICS, RunFolder
 from fairrep.app.sweep_front import settle
@@ -71,7 +71,7 @@ def multirun_front(config: DictConfig, folder: Path) -> dict[str, Any] | None:
         references={},
         seconds={"training": sum(one["seconds"] for one in metrics.values())},
     )
-    write_everything(RunFolder(folder), content)
+    write_front(RunFolder(folder), content)
     print(f"Front: {content['selection']['sentence']}\nFolder: {folder}")
     return content
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import quieten, user_errors
-from fairrep.app.front_files import RESULT, front_content, write_everything
+from fairrep.app.front_files import RESULT, front_content, write_front
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack, model_name
 from fairrep.app.sweep_models import MODELS, model_metrics, references, write_models
@@ -66,7 +66,8 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     memory = _memory(config)
     room = free_memory(device) if memory is None else memory
     check_stack(modules, settings, dtype, room)
-    tables.print_data(describe(data))
+    about = describe(data)
+    tables.print_data(about)
     folder.start(config)
     with SweepProgress(points, models, data.seen[0].name) as progress:
         fitted = fit_stack(
@@ -87,7 +88,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     metrics = model_metrics(data, models, modules, fitted, found)
     content = front_content(
         config,
-        describe(data),
+        about,
         points,
         models,
         metrics,
@@ -98,8 +99,8 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
         references=references(found, config.evaluation.headline),
         seconds={"training": fitted.seconds, "evaluation": seconds},
     )
-    write_models(folder, data, models, modules, metrics, found)
-    write_everything(folder, content)
+    write_models(folder, data, about, models, modules, metrics, found)
+    write_front(folder, content)
     sweep_tables.print_front(content, str(path))
     return content
 

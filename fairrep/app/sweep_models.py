@@ -12,7 +12,7 @@ from fairrep.app.run_folder import DATA, METRICS, RunFolder
 from fairrep.app.sweep_evaluate import RAW, leading, model_name
 from fairrep.app.sweep_front import Front, Table
 from fairrep.app.sweep_plan import Model
-from fairrep.data import PreparedData, describe
+from fairrep.data import PreparedData
 from fairrep.encoders import TableEncoder, save_encoder
 from fairrep.evaluation import Several
 from fairrep.evaluation.several import MAJORITY
@@ -47,6 +47,7 @@ def model_metrics(
 def write_models(
     folder: RunFolder,
     data: PreparedData,
+    about: Mapping[str, object],
     models: Sequence[Model],
     modules: Sequence[FairEncoderModule],
     metrics: Mapping[int, Metrics],
@@ -56,7 +57,6 @@ def write_models(
 
     Of a model that diverged there is only the config: its weights mean nothing.
     """
-    about = describe(data)
     for k, model in enumerate(models):
         own = RunFolder(folder.path / MODELS / model_name(k))
         own.start(model.config)
