@@ -7,12 +7,16 @@ from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.representation import (
     Evaluation,
     Representation,
-    evaluate_representation,
     principal_plane,
     represent,
 )
 from fairrep.evaluation.sealed import Sealed, SealError
-from fairrep.evaluation.several import Several, evaluate_several, figure_names
+from fairrep.evaluation.several import (
+    Several,
+    evaluate_representation,
+    evaluate_several,
+    figure_names,
+)
 from fairrep.evaluation.transfer import transfer_figures
 from fairrep.evaluation.view import View
 

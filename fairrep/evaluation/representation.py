@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,8 @@ from fairrep.data import PreparedData
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.evaluation.figures_of_task import Metrics
 from fairrep.evaluation.heads import predictions
-from fairrep.evaluation.leakage import leakage, strongest
-from fairrep.evaluation.metrics import task_metrics
-from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all, part, questions
-from fairrep.evaluation.resample import DRAWS
-from fairrep.evaluation.sealed import Sealed
-from fairrep.evaluation.view import View
-from fairrep.seeds import derive_seed
-from fairrep.types import TaskSpec
+from fairrep.evaluation.leakage import leakage
+from fairrep.evaluation.protocol import Part, Predicted, Questions
 
 Z = "z"
 
@@ -73,75 +66,6 @@ def represent(
     }
     joint = predictions(heads(z["test"]), data.seen)
     return Representation(**{name: rows.cpu().numpy() for name, rows in z.items()}, joint=joint)
-
-
-def evaluate_representation(
-    z: Representation,
-    data: PreparedData,
-    tasks: Sequence[TaskSpec],
-    *,
-    heads: Sequence[str],
-    seed: int,
-) -> Evaluation:
-    """Train fresh heads for every task and probes for s on z; read the test rows once.
-
-    Args:
-        z: the representation of every split.
-        data: labels, groups and tasks.
-        tasks: those that are evaluated.
-        heads: names of fresh heads; the joint heads are scored beside them on the seen tasks.
-        seed: of head initialisation and bootstrap.
-    """
-    asked = questions(data, heads, tasks)
-    train, val = (
-        part({Z: View(torch.from_numpy(rows))}, data.splits[name], data, asked)
-        for name, rows in (("train", z.train), ("val", z.val))
-    )
-    sealed = Sealed(lambda: part({Z: View(torch.from_numpy(z.test))}, data.test, data, asked))
-    fitted = fit_all(train, val, asked, seed=seed)
-    found = fitted.predict(val.views)
-    by_task = {task.name: {head: found[head][Z][task.name] for head in heads} for task in tasks}
-    judged = _metrics(by_task, val, asked, seed=seed, draws=2)
-    probe = strongest(group_leakage(found, asked, train, val, view=Z))
-    rows = sealed.open()
-    found = fitted.predict(rows.views)
-    by_task = {
-        task.name: _joint(z, data, task) | {head: found[head][Z][task.name] for head in heads}
-        for task in tasks
-    }
-    return Evaluation(
-        judged,
-        _metrics(by_task, rows, asked, seed=seed, draws=DRAWS),
-        group_leakage(found, asked, train, rows, view=Z),
-        probe,
-        prediction_table(by_task, rows.y.numpy(), rows.s.numpy(), data),
-    )
-
-
-def _metrics(
-    by_task: dict[str, dict[str, np.ndarray]],
-    rows: Part,
-    asked: Questions,
-    *,
-    seed: int,
-    draws: int,
-) -> dict[str, dict[str, Metrics]]:
-    return {
-        task.name: task_metrics(
-            task,
-            by_task[task.name],
-            rows.y[:, t].numpy(),
-            rows.s.numpy(),
-            asked.ways,
-            seed=derive_seed(seed, "bootstrap", task.name),
-            draws=draws,
-        )
-        for t, task in enumerate(asked.tasks)
-    }
-
-
-def _joint(z: Representation, data: PreparedData, task: TaskSpec) -> dict[str, np.ndarray]:
-    return {"joint": z.joint[data.seen.index(task)]} if task.seen else {}
 
 
 def group_leakage(

@@ -6,21 +6,29 @@ there, from validation figures alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
+import torch
 
 from fairrep.data import PreparedData
 from fairrep.evaluation.figures_of_task import Metrics, groupings
 from fairrep.evaluation.leakage import strongest
 from fairrep.evaluation.metrics import task_metrics
-from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all
-from fairrep.evaluation.representation import Evaluation, group_leakage, prediction_table
+from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all, part, questions
+from fairrep.evaluation.representation import (
+    Evaluation,
+    Representation,
+    Z,
+    group_leakage,
+    prediction_table,
+)
 from fairrep.evaluation.resample import DRAWS
 from fairrep.evaluation.sealed import Sealed
 from fairrep.evaluation.transfer import majority
+from fairrep.evaluation.view import View
 from fairrep.seeds import derive_seed
 from fairrep.types import TaskSpec
 
@@ -101,6 +109,38 @@ def evaluate_several(
         {task: by_key[MAJORITY, MAJORITY] for task, by_key in tested.items()},
         settled,
     )
+
+
+def evaluate_representation(
+    z: Representation,
+    data: PreparedData,
+    tasks: Sequence[TaskSpec],
+    *,
+    heads: Sequence[str],
+    seed: int,
+) -> Evaluation:
+    """Train fresh heads for every task and probes for s on z; read the test rows once.
+
+    Args:
+        z: the representation of every split.
+        data: labels, groups and tasks.
+        tasks: those that are evaluated.
+        heads: names of fresh heads; the joint heads are scored beside them on the seen tasks.
+        seed: of head initialisation and bootstrap.
+    """
+    asked = questions(data, heads, tasks)
+    show = lambda rows, split: part({Z: View(torch.from_numpy(rows))}, split, data, asked)  # noqa: E731
+    joint = {Z: {task.name: own for task, own in zip(data.seen, z.joint)}}
+    found = evaluate_several(
+        show(z.train, data.train),
+        show(z.val, data.val),
+        Sealed(lambda: (show(z.test, data.test), joint)),
+        data,
+        asked,
+        settle=lambda _: None,
+        seed=seed,
+    )
+    return found.test[Z]
 
 
 def figure_names(task: TaskSpec) -> tuple[str, ...]:
