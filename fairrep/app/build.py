@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from fairrep.app.configs import plain
 from fairrep.app.data_settings import checked
 from fairrep.data import PreparedData, prepare_data
-from fairrep.encoders import Encoder, MultitaskHeads, build_encoder
+from fairrep.encoders import Encoder, MultitaskHeads, build_encoder, fit_columns
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import ConfigError
 from fairrep.evaluation import HEADS
@@ -171,9 +171,21 @@ def build_notion(config: DictConfig, data: PreparedData) -> Notion:
 
 def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, MultitaskHeads]:
     """Initialise from the seed's own stream, so that the twin starts from the same weights."""
+    sizes, options = cardinalities(data.schema), plain(config.encoder)
+    if "bins" in options:
+        bins = options.pop("bins")
+        options["columns"] = fit_columns(
+            data.train.x,
+            data.train.y[:, : len(data.seen)],
+            data.seen,
+            sizes,
+            bins=bins["by"],
+            count=bins["count"],
+            min_rows=bins["min_rows"],
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "init"))
-        encoder = build_encoder(cardinalities(data.schema), **plain(config.encoder))
+        encoder = build_encoder(sizes, **options)
         heads = MultitaskHeads(data.seen, encoder.dim, hidden=plain(config.heads.hidden))
     heads.start_at(base_rate_logits(data.train.y[:, : len(data.seen)], data.seen))
     return encoder, heads

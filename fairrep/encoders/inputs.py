@@ -1,4 +1,4 @@
-"""The first layer: standardised numbers pass, category codes become one-hot on the device."""
+"""The first layer: category codes become one-hot on the device, or all of x passes as it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class OneHotInput(nn.Module):
+class InputLayer(nn.Module):
+    """What comes before the trunk; without parameters.
+
+    Attributes:
+        width: columns that it returns.
+    """
+
+    width: int
+
+
+class OneHotInput(InputLayer):
     """Map the preprocessed matrix to numbers followed by one 0/1 column per category.
 
     The one-hot matrix exists for one batch at a time only. A code outside 0..K-1 (an unseen
@@ -39,3 +49,19 @@ class OneHotInput(nn.Module):
         """Numbers and one-hot categories, in this order."""
         one_hot = x[..., self.column] == self.code  # (n, categories)
         return torch.cat([x[..., self.numeric], one_hot.to(x.dtype)], dim=-1)
+
+
+class AsIs(InputLayer):
+    """Standardised numbers and category codes as they are, for trunks that embed them.
+
+    Args:
+        width: columns of x.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Float[Tensor, "n p"]) -> Float[Tensor, "n p"]:
+        """Return x."""
+        return x

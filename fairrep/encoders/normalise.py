@@ -21,6 +21,8 @@ class BatchStandardise(nn.Module):
     nothing but rounding and becomes exactly 0, with gradient 0. Every other one is standardised
     exactly, however small its scale, so scaling the layer below changes nothing.
 
+    The members of an ensemble are standardised by the moments of their mean.
+
     Args:
         dim: coordinates d.
         momentum: weight of the newest batch in the running averages.
@@ -37,12 +39,14 @@ class BatchStandardise(nn.Module):
         self.register_buffer("variance", torch.ones(dim))
         self.register_buffer("batches", torch.zeros(()))
 
-    def forward(self, h: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Standardise the rows, in at least single precision."""
+    def forward(self, h: Float[Tensor, "*m n d"]) -> Float[Tensor, "*m n d"]:
+        """Standardise the rows, of all members if there are any, in at least single precision."""
         h = h.float() if h.dtype in (torch.float16, torch.bfloat16) else h
         if not self.training:
             return standardise(h, self.mean, self.variance)
-        z, mean, variance = standardise_batch(h)
+        mean, variance = batch_moments(h.mean(dim=0) if h.dim() == 3 else h)
+        z = standardise(h, mean, variance)
+        mean, variance = mean.detach(), variance.detach()
         with torch.no_grad():
             self.batches.add_(1)
             weight = newest_weight(self.batches, self.momentum)
@@ -59,13 +63,12 @@ def standardise(
     return (h - mean.unsqueeze(-2)) * scale.unsqueeze(-2)
 
 
-def standardise_batch(
+def batch_moments(
     h: Float[Tensor, "*B n d"],
-) -> tuple[Float[Tensor, "*B n d"], Float[Tensor, "*B d"], Float[Tensor, "*B d"]]:
-    """Standardise by the rows' own moments, over all processes; return these too, detached."""
+) -> tuple[Float[Tensor, "*B d"], Float[Tensor, "*B d"]]:
+    """Mean and variance of the rows of all processes."""
     mean = global_mean(h)  # (*B, d)
-    variance = global_mean((h - mean.unsqueeze(-2)).square())  # (*B, d)
-    return standardise(h, mean, variance), mean.detach(), variance.detach()
+    return mean, global_mean((h - mean.unsqueeze(-2)).square())
 
 
 def newest_weight(batches: Float[Tensor, "*B"], momentum: float) -> Float[Tensor, "*B"]:

@@ -98,8 +98,9 @@ class FairEncoderModule(pl.LightningModule):
 
     def training_step(self, batch: Batch) -> Tensor:
         """Loss of a batch; the penalty is of the rows of all processes."""
-        z = self.encoder(batch.x)  # (n, d)
-        task = self._task_loss(self.heads(z), batch)  # ()
+        members = self.encoder.members(batch.x)  # (m, n, d): an ensemble's learn one by one
+        task = self._task_loss(self.heads(members), batch).mean()  # ()
+        z = members.mean(dim=0)  # (n, d)
         self._log({"train/task": task}, rows=len(z))
         loss = task if self.penalty is None else task + self._weighted_penalty(z, batch)
         self._broken += ~torch.isfinite(loss.detach())

@@ -7,15 +7,26 @@ from collections.abc import Callable, Mapping
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
-from fairrep.encoders import BatchStandardise, Encoder, MultitaskHeads, OneHotInput
-from fairrep.encoders.normalise import newest_weight, standardise, standardise_batch
+from fairrep.encoders import (
+    BatchStandardise,
+    Encoder,
+    LinearTrunk,
+    MLPTrunk,
+    MultitaskHeads,
+    TabularTrunk,
+)
+from fairrep.encoders.normalise import batch_moments, newest_weight, standardise
+from fairrep.encoders.tabular import Residual
 from fairrep.errors import ConfigError
 
 Tensors = Mapping[str, Tensor]
 """By the module's own names, each with a leading model axis."""
+IN_ORDER = (nn.Sequential, LinearTrunk, MLPTrunk, TabularTrunk)
+"""Modules that run their children one after the other."""
 Drop = Callable[[Tensor], Tensor]
-"""Hidden units (k, n, h) → the same with some zeroed, and the others scaled up."""
+"""Hidden units (k, …, h) → the same with some zeroed, and the others scaled up."""
 
 
 def stacked_encoder(
@@ -25,8 +36,8 @@ def stacked_encoder(
     rows: Float[Tensor, "n w"] | Float[Tensor, "k n w"],
     *,
     drop: Drop | None,
-) -> tuple[Float[Tensor, "k n d"], dict[str, Tensor]]:
-    """Represent rows by k encoders at once.
+) -> tuple[Float[Tensor, "k m n d"], dict[str, Tensor]]:
+    """Represent rows by k encoders at once, each by its m members.
 
     Args:
         encoder: any of them; its own parameters are not used.
@@ -36,27 +47,31 @@ def stacked_encoder(
         drop: dropout in training; ``None`` in evaluation.
 
     Returns:
-        z, and the running statistics afterwards (unchanged in evaluation).
+        The members' z, and the running statistics afterwards (unchanged in evaluation).
     """
-    h = run_layers(encoder.trunk, "encoder.trunk", parameters, rows, drop)  # (k, n, d)
+    models = len(running["encoder.normalise.batches"])
+    rows = rows.expand(models, -1, -1) if rows.dim() == 2 else rows
+    h = run_layers(encoder.trunk, "encoder.trunk", parameters, rows, drop)  # (k, [m,] n, d)
+    h = h if h.dim() == 4 else h.unsqueeze(1)
     mean, variance, batches = (
         running[f"encoder.normalise.{name}"] for name in ("mean", "variance", "batches")
     )
     if drop is None:
-        return standardise(h, mean, variance), dict(running)
-    z, newest_mean, newest_variance = standardise_batch(h)
+        return standardise(h, mean.unsqueeze(1), variance.unsqueeze(1)), dict(running)
+    newest_mean, newest_variance = batch_moments(h.mean(dim=1))  # (k, d)
+    z = standardise(h, newest_mean.unsqueeze(1), newest_variance.unsqueeze(1))
     batches = batches + 1
     weight = newest_weight(batches, encoder.normalise.momentum)[:, None]  # (k, 1)
     return z, dict(running) | {
-        "encoder.normalise.mean": mean.lerp(newest_mean, weight),
-        "encoder.normalise.variance": variance.lerp(newest_variance, weight),
+        "encoder.normalise.mean": mean.lerp(newest_mean.detach(), weight),
+        "encoder.normalise.variance": variance.lerp(newest_variance.detach(), weight),
         "encoder.normalise.batches": batches,
     }
 
 
 def stacked_heads(
-    heads: MultitaskHeads, parameters: Tensors, z: Float[Tensor, "k n d"]
-) -> Float[Tensor, "k n o"]:
+    heads: MultitaskHeads, parameters: Tensors, z: Float[Tensor, "k *m n d"]
+) -> Float[Tensor, "k *m n o"]:
     """Outputs of k models' joint heads side by side."""
     parts = [
         run_layers(head, f"heads.heads.{number}", parameters, z, None)
@@ -66,29 +81,43 @@ def stacked_heads(
 
 
 def run_layers(
-    module: nn.Module, name: str, parameters: Tensors, x: Tensor, drop: Drop | None
+    module: nn.Module, name: str, parameters: Tensors, x: Float[Tensor, "k ..."], drop: Drop | None
 ) -> Tensor:
-    """Run a module with k sets of parameters.
+    """Run a module with k sets of parameters, on rows of each.
+
+    Linear layers are one batched product, dropout is each model's own; a module that holds
+    neither runs as it is under ``vmap``.
 
     Raises:
-        ConfigError: a layer with parameters that is not known here.
+        ConfigError: a module with layers of both kinds that is not known here.
     """
     if isinstance(module, nn.Linear):
-        weight = parameters[f"{name}.weight"]  # (k, out, in)
-        x = x.expand(len(weight), -1, -1) if x.dim() == 2 else x
-        return torch.baddbmm(parameters[f"{name}.bias"].unsqueeze(1), x, weight.mT)
+        return _linear(parameters[f"{name}.weight"], parameters.get(f"{name}.bias"), x)
     if isinstance(module, nn.Dropout):
         return x if drop is None else drop(x)
-    children = list(module.named_children())
-    if children:  # the project's trunks run their children in order
-        for child, layer in children:
+    if isinstance(module, Residual):
+        return x + run_layers(module.block, f"{name}.block", parameters, x, drop)
+    if isinstance(module, IN_ORDER):
+        for child, layer in module.named_children():
             x = run_layers(layer, f"{name}.{child}", parameters, x, drop)
         return x
-    if any(True for _ in module.parameters()) or isinstance(
-        module, (BatchStandardise, OneHotInput)
-    ):
+    own = {key: parameters[f"{name}.{key}"] for key, _ in module.named_parameters()}
+    if not own:
+        return module(x)  # element by element
+    if isinstance(module, BatchStandardise) or any(_is_random(part) for part in module.modules()):
         raise ConfigError(
             f"a stack cannot hold the layer {type(module).__name__}; train such models one by one "
             "with scripts/train.py -m."
         )
-    return module(x)  # element by element
+    return vmap(lambda p, rows: functional_call(module, p, (rows,)))(own, x)
+
+
+def _linear(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+    """Weights (k, out, in) on rows (k, …, in)."""
+    rows = x.flatten(1, -2)
+    y = rows @ weight.mT if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
+    return y.unflatten(1, x.shape[1:-1])
+
+
+def _is_random(module: nn.Module) -> bool:
+    return isinstance(module, (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm))

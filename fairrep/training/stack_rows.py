@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fairrep.data import OrderedSampler, PreparedData, Rows, StratifiedSampler
-from fairrep.encoders import OneHotInput
+from fairrep.encoders.inputs import InputLayer
 from fairrep.training.fit import FitSettings
 from fairrep.types import GroupCounts
 
@@ -27,7 +27,7 @@ class StackBatch:
 
 
 class StackRows:
-    """One split on the device, the input layer's one-hot columns formed once if they fit.
+    """One split on the device, the input layer's output formed once if it fits.
 
     Args:
         split: the rows.
@@ -41,7 +41,7 @@ class StackRows:
     def __init__(
         self,
         split: Rows,
-        inputs: OneHotInput,
+        inputs: InputLayer,
         *,
         tasks: int,
         device: torch.device,

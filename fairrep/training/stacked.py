@@ -170,11 +170,13 @@ class _Stack:
         rows = state.weights[models].requires_grad_()
         parameters, first = state.views(rows), self.modules[models[0]]
         running = {name: value[models] for name, value in state.running.items()}
-        z, running = stacked_encoder(
+        members, running = stacked_encoder(
             first.encoder, parameters, running, batch.rows, drop=partial(self._drop, models)
         )
-        loss = self._task_loss(models, stacked_heads(first.heads, parameters, z), batch)  # (k,)
+        outputs = stacked_heads(first.heads, parameters, members)  # (k, m, n, o)
+        loss = self._task_loss(models, outputs, batch)  # (k,)
         if first.penalty is not None:
+            z = members.mean(dim=1)  # (k, n, d)
             loss = loss + self._weights(models, step) * self._penalty(models, z, batch)
         (state.gradient[models],) = torch.autograd.grad(loss.sum(), rows)
         for name, value in running.items():
@@ -185,13 +187,15 @@ class _Stack:
         return self.schedule.weights(models, step).to(self.device, self.dtype)
 
     def _task_loss(self, models: list[int], outputs: Tensor, batch: StackBatch) -> Tensor:
+        """Losses (k,) of outputs (k, m, n, o), the mean over each model's members."""
+        own = batch.y.dim() == 3
         return multitask_loss(
             outputs,
-            batch.y,
+            batch.y.unsqueeze(1) if own else batch.y,
             self.modules[models[0]].tasks,
-            row_weights=batch.weight,
-            task_weights=self.task_weights[models],
-        )
+            row_weights=batch.weight.unsqueeze(1) if own else batch.weight,
+            task_weights=self.task_weights[models].unsqueeze(1),
+        ).mean(dim=1)
 
     def _penalty(self, models: list[int], z: Tensor, batch: StackBatch) -> Tensor:
         """Penalties (k,) of a chunk; random ones draw from each model's own stream."""
@@ -211,7 +215,7 @@ class _Stack:
         return penalty.evaluate(z, batch.s, y, counts=batch.counts).value
 
     def _drop(self, models: list[int], h: Tensor) -> Tensor:
-        """Zero hidden units (k, n, h) with each model's own probability and stream."""
+        """Zero hidden units (k, …, h) with each model's own probability and stream."""
         if not any(self.dropout[m] for m in models):
             return h
         kept = torch.ones_like(h)
@@ -232,9 +236,10 @@ class _Stack:
         loss = torch.zeros(len(models), dtype=torch.float64, device=self.device)
         outputs = []
         for batch, rows in self.val_batches:
-            z, _ = stacked_encoder(first.encoder, parameters, running, batch.rows, drop=None)
+            members, _ = stacked_encoder(first.encoder, parameters, running, batch.rows, drop=None)
+            z = members.mean(dim=1)  # (k, n, d)
             outputs.append(stacked_heads(first.heads, parameters, z))
-            part = self._task_loss(models, outputs[-1], batch)
+            part = self._task_loss(models, outputs[-1].unsqueeze(1), batch)
             if first.penalty is not None:
                 part = part + self._weights(models, None) * self._penalty(models, z, batch)
             loss += part * rows
