@@ -49,7 +49,7 @@ def one_run(penalty: str, weight: float, seed: int, overrides: list[str]) -> dic
     module = build_module(config, data, twin=False)
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
-            module, data, build_settings(config), Path(folder), trainer={"accelerator": "cpu"}
+            module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
         )
     z = represent(module.encoder, module.heads, data)
     row = evaluate_representation(z, data, heads=["mlp"], seed=seed).test["income"]["mlp"]

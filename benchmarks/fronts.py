@@ -73,7 +73,9 @@ def trained(data: PreparedData, settings: list[str], weight: float, method: str)
     config = compose_config("train", [*DATA, *settings])
     module = build_module(config, data, twin=weight == 0)
     with tempfile.TemporaryDirectory() as folder:
-        fit(module, data, build_settings(config), Path(folder), trainer={"accelerator": "cpu"})
+        fit(
+            module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
+        )
     return Trained(method, weight, module.encoder.eval())
 
 

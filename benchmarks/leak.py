@@ -122,7 +122,9 @@ def trained(data: PreparedData, recipe: Recipe, weight: float, seed: int) -> Enc
     if wrap is not None:
         module.penalty = wrap(module.penalty, module.encoder)
     with tempfile.TemporaryDirectory() as folder:
-        fit(module, data, build_settings(config), Path(folder), trainer={"accelerator": "cpu"})
+        fit(
+            module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
+        )
     return module.encoder.eval()
 
 

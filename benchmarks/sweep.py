@@ -145,14 +145,14 @@ def single_run(config: DictConfig, data: PreparedData) -> tuple[float, FairEncod
     module = build_module(config, data, twin=False)
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
-            module, data, build_settings(config), Path(folder), trainer={"accelerator": "cpu"}
+            module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
         )
     return fitted.seconds, module
 
 
 def stacked_run(chosen: list[DictConfig], data: PreparedData) -> tuple[float, list, int]:
     modules = [build_module(config, data, twin=False) for config in chosen]
-    settings = [build_settings(config) for config in chosen]
+    settings = [build_settings(config, data) for config in chosen]
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit_stack(modules, data, settings, Path(folder), device="cpu", dtype=torch.float32)
     return fitted.seconds, modules, fitted.chunk

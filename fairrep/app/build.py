@@ -57,13 +57,16 @@ def build_heads(config: DictConfig) -> list[str]:
     return heads
 
 
-def build_settings(config: DictConfig) -> FitSettings:
+def build_settings(config: DictConfig, data: PreparedData) -> FitSettings:
     """How long and how to train."""
+    optimizer = OptimizerSettings(**plain(config.optimizer))
+    steps = len(data.train) // max(1, config.batch_size)
+    epochs = optimizer.epochs_for(max(1, steps)) if config.epochs is None else config.epochs
     return FitSettings(
-        epochs=config.epochs,
+        epochs=epochs,
         batch_size=config.batch_size,
         allocation=config.allocation,
-        patience=config.patience,
+        patience=optimizer.patience_for(epochs),
         seed=config.seed,
     )
 

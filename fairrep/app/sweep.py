@@ -62,7 +62,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     data = build_data(config)
     rule = build_rule(config, data.tasks if config.sweep.transfer else data.seen)
     modules = [build_module(m.config, data, twin=points[m.point].twin) for m in models]
-    settings = [build_settings(m.config) for m in models]
+    settings = [build_settings(m.config, data) for m in models]
     memory = _memory(config)
     room = free_memory(device) if memory is None else memory
     check_stack(modules, settings, dtype, room)

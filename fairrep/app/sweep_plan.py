@@ -18,7 +18,7 @@ from fairrep.evaluation import FrontRule, figure_names
 from fairrep.types import TaskSpec
 
 WEIGHT = "penalty.weight"
-SWEPT = ("penalty.", "optimizer.", "encoder.", "selection.", "task_weights.", "patience")
+SWEPT = ("penalty.", "optimizer.", "encoder.", "selection.", "task_weights.")
 PRECISIONS = {"32-true": torch.float32, "64-true": torch.float64}
 OWN_SECTIONS = ("sweep", "select")
 

@@ -65,7 +65,7 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     data = build_data(config)
     parts = _parts(config, folder)
     modules = [build_module(config, data, twin=part.twin) for part in parts]
-    settings = build_settings(config)
+    settings = build_settings(config, data)
     build_heads(config)
     if first:
         described = describe(data)

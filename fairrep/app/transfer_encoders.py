@@ -33,6 +33,6 @@ def retrained(config: DictConfig, data: PreparedData, *, seed: int) -> dict[str,
     for name in (TRAINED, TWIN) if config.twin else (TRAINED,):
         module = build_module(settings, data, twin=name == TWIN)  # type: ignore[arg-type]
         with tempfile.TemporaryDirectory() as folder:
-            fit(module, data, build_settings(settings), Path(folder), trainer=trainer)  # type: ignore[arg-type]
+            fit(module, data, build_settings(settings, data), Path(folder), trainer=trainer)  # type: ignore[arg-type]
         encoders[name] = module.encoder.cpu().eval()
     return encoders

@@ -22,6 +22,10 @@ class OptimizerSettings:
         warmup_steps: steps over which the rate rises from 0.
         schedule: ``cosine`` or ``constant``.
         clip_norm: largest gradient norm; 0 for no bound.
+        epochs: passes over the training rows where nobody asks for a number.
+        min_steps: steps that these make at least: small tables are read more often.
+        patience: epochs without a better selection score before training stops, below 1 a share
+            of all epochs; 0 never stops.
     """
 
     lr: float
@@ -29,17 +33,30 @@ class OptimizerSettings:
     warmup_steps: int
     schedule: str
     clip_norm: float
+    epochs: int
+    min_steps: int
+    patience: float
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
             raise ConfigError(f"optimizer.lr must be > 0, got {self.lr}.")
-        for name in ("weight_decay", "warmup_steps", "clip_norm"):
+        if self.epochs < 1:
+            raise ConfigError(f"optimizer.epochs must be at least 1, got {self.epochs}.")
+        for name in ("weight_decay", "warmup_steps", "clip_norm", "min_steps", "patience"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"optimizer.{name} must be >= 0, got {getattr(self, name)}.")
         if self.schedule not in ("cosine", "constant"):
             raise ConfigError(
                 f"optimizer.schedule must be cosine or constant, got '{self.schedule}'."
             )
+
+    def epochs_for(self, steps: int) -> int:
+        """Epochs of so many steps each where nobody asks for a number."""
+        return max(self.epochs, math.ceil(self.min_steps / steps))
+
+    def patience_for(self, epochs: int) -> int:
+        """Epochs without a better selection score before training stops."""
+        return math.ceil(self.patience * epochs) if self.patience < 1 else int(self.patience)
 
     def factor(self, step: int, steps: int) -> float:
         """Share of the peak rate at ``step`` of ``steps``."""

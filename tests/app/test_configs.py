@@ -49,7 +49,7 @@ def test_every_choice_builds(choice, german):
     config = compose_config("train", ["data=german", choice])
     module = build_module(config, german, twin=False)
     assert (module.penalty is None) == (config.penalty.name == "none")
-    assert build_settings(config).batch_size == config.batch_size
+    assert build_settings(config, german).batch_size == config.batch_size
 
 
 def test_the_twin_starts_from_the_same_weights(german):

@@ -41,7 +41,13 @@ def test_one_epoch_moves_the_weights_and_leaves_them_finite(name, tmp_path, at_h
     before = torch.cat([weights.detach().flatten() for weights in module.parameters()])
     options = {"accelerator": "cpu", "devices": 1}
     fitted = fit(
-        module, data, build_settings(config), tmp_path, trainer=options, logger=None, callbacks=[]
+        module,
+        data,
+        build_settings(config, data),
+        tmp_path,
+        trainer=options,
+        logger=None,
+        callbacks=[],
     )
     after = torch.cat([weights.detach().flatten() for weights in module.parameters()])
     assert fitted.epochs == 1

@@ -26,7 +26,14 @@ from fairrep.training import (
 
 SETTINGS = FitSettings(epochs=3, batch_size=128, allocation="proportional", patience=0, seed=0)
 OPTIMIZER = OptimizerSettings(
-    lr=1e-2, weight_decay=0.0, warmup_steps=2, schedule="cosine", clip_norm=0.0
+    lr=1e-2,
+    weight_decay=0.0,
+    warmup_steps=2,
+    schedule="cosine",
+    clip_norm=0.0,
+    epochs=3,
+    min_steps=0,
+    patience=0,
 )
 
 DIVERGENCE = functools.partial(mmd2, bandwidth=3.0)

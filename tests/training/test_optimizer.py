@@ -17,6 +17,9 @@ SETTINGS = {
     "warmup_steps": 4,
     "schedule": "cosine",
     "clip_norm": 0.0,
+    "epochs": 30,
+    "min_steps": 200,
+    "patience": 0.25,
 }
 
 
@@ -46,9 +49,26 @@ def test_only_matrices_decay():
     assert decays == {2: 0.5, 1: 0.0}
 
 
+def test_small_tables_are_read_more_often_and_patience_may_be_a_share_of_it():
+    settings = OptimizerSettings(**SETTINGS)
+    assert [settings.epochs_for(steps) for steps in (1, 6, 7, 100)] == [200, 34, 30, 30]
+    assert [settings.patience_for(epochs) for epochs in (200, 30)] == [50, 8]
+    fixed = OptimizerSettings(**(SETTINGS | {"patience": 3}))
+    never = OptimizerSettings(**(SETTINGS | {"patience": 0}))
+    assert (fixed.patience_for(200), never.patience_for(200)) == (3, 0)
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"lr": 0}, {"weight_decay": -1}, {"warmup_steps": -1}, {"schedule": "step"}],
+    [
+        {"lr": 0},
+        {"epochs": 0},
+        {"min_steps": -1},
+        {"patience": -1},
+        {"weight_decay": -1},
+        {"warmup_steps": -1},
+        {"schedule": "step"},
+    ],
 )
 def test_settings_out_of_range_are_refused(change):
     with pytest.raises(ConfigError, match="optimizer"):

@@ -27,7 +27,9 @@ def configs(*common, others=OTHERS):
 
 
 def built(data, chosen):
-    return [build_module(c, data, twin=False) for c in chosen], [build_settings(c) for c in chosen]
+    return [build_module(c, data, twin=False) for c in chosen], [
+        build_settings(c, data) for c in chosen
+    ]
 
 
 def stacked(data, chosen, folder, **options):
@@ -95,7 +97,7 @@ def test_other_architectures_and_groups_are_stacked_too(tmp_path, settings):
 
 
 def test_early_stopping_is_each_models_own(data, tmp_path):
-    chosen = configs("epochs=60", "patience=2", "penalty=none", "optimizer.lr=2e-2")
+    chosen = configs("epochs=60", "optimizer.patience=2", "penalty=none", "optimizer.lr=2e-2")
     modules, result = stacked(data, chosen, tmp_path)
     for number, (module, config) in enumerate(zip(modules, chosen)):
         alone, fitted = single(data, config, tmp_path / str(number))
@@ -126,7 +128,9 @@ class StopAfter(StackListener):
 
 @pytest.mark.parametrize("more", [["encoder.dropout=0.3"], ["penalty.weight=auto"]])
 def test_a_killed_stack_goes_on_to_the_weights_of_a_whole_one(data, tmp_path, more):
-    chosen = configs(*more, "penalty=sliced_wasserstein", "patience=1", others=[[], ["seed=1"]])
+    chosen = configs(
+        *more, "penalty=sliced_wasserstein", "optimizer.patience=1", others=[[], ["seed=1"]]
+    )
     whole, expected = stacked(data, chosen, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         stacked(data, chosen, tmp_path / "cut", listener=StopAfter(2))
