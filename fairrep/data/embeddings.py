@@ -116,8 +116,7 @@ def read_embeddings(
         matrices[0] if len(matrices) == 1 else np.concatenate(matrices),
         tuple(column for one in read for column in one.columns),
         asked.key,
-        f"embeddings of {files}{matched}, {len(first.names)} columns: "
-        f"{listed(first.names, shown=4)}",
+        f"embeddings of {files}{matched}: {listed(first.names, shown=4)}",
     )
 
 

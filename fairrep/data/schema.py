@@ -161,14 +161,7 @@ def _few_columns(table: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """Floats with NaN for missing, or a SchemaError that names the first bad row."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    bad = (numbers.isna() & column.notna()).to_numpy()
-    if bad.any():
-        first = int(np.flatnonzero(bad)[0])
-        raise SchemaError(
-            f"column '{column.name}' must hold numbers, but row {row_name(column, first)} holds "
-            f"'{column.iloc[first]}' ({int(bad.sum())} such rows)."
-        )
+    numbers = column if is_number(column) else _parsed(column)
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     infinite = np.abs(values) > np.finfo(np.float32).max
     if infinite.any():
@@ -178,6 +171,18 @@ def as_numbers(column: pd.Series) -> np.ndarray:
             f"are not (first: row {row_name(column, first)}); drop them or leave them empty."
         )
     return values
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = (numbers.isna() & column.notna()).to_numpy()
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise SchemaError(
+            f"column '{column.name}' must hold numbers, but row {row_name(column, first)} holds "
+            f"'{column.iloc[first]}' ({int(bad.sum())} such rows)."
+        )
+    return numbers
 
 
 def row_name(column: pd.Series, position: int) -> str:

@@ -36,8 +36,8 @@ def data_section(data: Content) -> Section:
     if features := data.get("features"):
         facts.append((f"x, {len(features)} features", listed(features, shown=FEATURES_SHOWN)))
     if data.get("dropped"):
-        listed = "; ".join(f"{column} ({why})" for column, why in data["dropped"].items())
-        facts.append(("left out of x", listed))
+        left_out = "; ".join(f"{column} ({why})" for column, why in data["dropped"].items())
+        facts.append(("left out of x", left_out))
     if data.get("left_out"):
         facts.append(("rows left out", f"{data['left_out']:,}, without a label for any task"))
     return Section(
