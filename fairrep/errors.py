@@ -1,5 +1,7 @@
 """Errors a user can mend: the requirement, what was received, what to do."""
 
+from collections.abc import Sequence
+
 
 class FairrepError(Exception):
     """Base of all errors that a user can mend; commands print it as one line and exit with 2."""
@@ -23,3 +25,10 @@ class NumericalError(FairrepError):
 
 class RunError(FairrepError):
     """A run folder, a checkpoint or an encoder folder cannot be used as asked."""
+
+
+def listed(names: Sequence[str], *, shown: int = 20) -> str:
+    """Join names for one line: all of them, or the first, the last and how many there are."""
+    if len(names) <= shown:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]}, …, {names[-1]} ({len(names)} in all)"

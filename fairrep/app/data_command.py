@@ -13,6 +13,7 @@ from fairrep.app.console import user_errors
 from fairrep.data.check import Finding, check_table, column_types
 from fairrep.data.datasets.acs_files import find_files
 from fairrep.data.datasets.user_table import require_types, table_spec
+from fairrep.data.embeddings import find_embeddings, read_embeddings, with_embeddings
 from fairrep.data.profile import profile
 from fairrep.data.registry import (
     DATASETS,
@@ -58,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--sensitive", nargs="+", default=[], metavar="COLUMN")
     command.add_argument("--tasks", nargs="+", default=[], metavar="COLUMN")
     command.add_argument("--drop", nargs="+", default=[], metavar="COLUMN")
+    command.add_argument(
+        "--embeddings", metavar="FILE", help=".npy, CSV or parquet: x made elsewhere"
+    )
+    command.add_argument("--embeddings-key", metavar="COLUMN", help="matches their rows")
     command.add_argument(
         "--types", nargs="+", default={}, type=_type, action=_Pairs, metavar="COLUMN=TYPE"
     )
@@ -125,7 +130,12 @@ def _fetch(asked: argparse.Namespace) -> int:
 
 def _check(asked: argparse.Namespace) -> int:
     frame = read_table(asked.path)
-    unknown = {*asked.sensitive, *asked.tasks, *asked.drop, *asked.types} - set(frame.columns)
+    beside = find_embeddings(
+        asked.embeddings, test_path=None, key=asked.embeddings_key, has_test_table=False
+    )
+    embeddings = read_embeddings(beside, frame, None, asked.drop) if beside else None
+    dropped = set(asked.drop) - set(embeddings.columns if embeddings else ())
+    unknown = {*asked.sensitive, *asked.tasks, *dropped, *asked.types} - set(frame.columns)
     if unknown:
         raise FairrepError(
             f"'{asked.path}' has no column {', '.join(sorted(unknown))}; "
@@ -133,9 +143,12 @@ def _check(asked: argparse.Namespace) -> int:
         )
     require_types(asked.types)
     spec = table_spec(frame, asked.path, types=asked.types, positive={}, drop=asked.drop)
+    raw = RawData(spec, frame)
+    if embeddings:
+        raw = with_embeddings(raw, embeddings)
     config = _settings(_overrides(asked, asked.drop))
     findings = check_table(
-        RawData(spec, frame),
+        raw,
         asked.sensitive,
         asked.tasks,
         min_rows=config.data.min_rows,
@@ -143,11 +156,11 @@ def _check(asked: argparse.Namespace) -> int:
     )
     if not any(finding.stops for finding in findings):
         findings += _as_training_reads_it(asked, config)
-    data_tables.print_check(asked.path, len(frame), column_types(frame), findings)
+    data_tables.print_check(asked.path, len(frame), column_types(frame), findings, raw.notes)
     if any(finding.stops for finding in findings):
         return 1
-    dropped = [finding.drop for finding in findings if finding.drop]
-    data_tables.print_next(_next_command(asked, list(dict.fromkeys([*asked.drop, *dropped]))))
+    advised = [finding.drop for finding in findings if finding.drop]
+    data_tables.print_next(_next_command(asked, list(dict.fromkeys([*asked.drop, *advised]))))
     return 0
 
 
@@ -176,6 +189,8 @@ def _overrides(asked: argparse.Namespace, drop: Sequence[str]) -> list[str]:
     chosen = [f"{key}={_hydra_list(names)}" for key, names in lists.items() if names]
     types = [f"{_quoted(column)}:{kind}" for column, kind in asked.types.items()]
     chosen += [f"data.types={{{','.join(types)}}}"] if types else []
+    texts = {"data.embeddings": asked.embeddings, "data.embeddings_key": asked.embeddings_key}
+    chosen += [f"{key}={_quoted(text)}" for key, text in texts.items() if text]
     return ["data=csv", f"data.path={_quoted(asked.path)}", *chosen]
 
 
@@ -196,5 +211,8 @@ def _quoted(text: str) -> str:
 
 def _next_command(asked: argparse.Namespace, drop: Sequence[str]) -> str:
     if not (asked.sensitive and asked.tasks):
-        return f"python scripts/data.py check {shlex.quote(asked.path)} --sensitive S --tasks Y"
+        options = {"--embeddings": asked.embeddings, "--embeddings-key": asked.embeddings_key}
+        given = [word for pair in options.items() if pair[1] for word in pair]
+        words = ["python", "scripts/data.py", "check", asked.path, *given]
+        return f"{shlex.join(words)} --sensitive S --tasks Y"
     return shlex.join(["python", "scripts/train.py", *_overrides(asked, drop)])

@@ -8,7 +8,7 @@ from typing import Any
 from fairrep.errors import ConfigError
 
 LISTS = ("sensitive", "features", "tasks.seen", "tasks.novel", "drop", "states", "folktables")
-TEXTS = ("path", "test_path", "people")
+TEXTS = ("path", "test_path", "embeddings", "test_embeddings", "embeddings_key", "people")
 MAPPINGS = ("types", "positive")
 NUMBERS = ("test_fraction", "val_fraction", "min_rows")
 

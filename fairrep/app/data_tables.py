@@ -40,14 +40,20 @@ def print_profile(spec: DatasetSpec, found: dict[str, Any]) -> None:
 
 
 def print_check(
-    path: str, rows: int, columns: Sequence[dict[str, Any]], findings: Sequence[Finding]
+    path: str,
+    rows: int,
+    columns: Sequence[dict[str, Any]],
+    findings: Sequence[Finding],
+    notes: Sequence[str],
 ) -> None:
-    """The table's columns, then what was found."""
+    """The table's columns, what stands beside it, then what was found."""
     table = _table("column", "type", "missing", "distinct")
     for column in columns[:SHOWN]:
         counts = (f"{column[key]:,}" for key in ("missing", "distinct"))
         table.add_row(column["name"], column["type"], *counts)
     _print(f"{path}: {rows:,} rows, {len(columns)} columns", table)
+    for note in notes:
+        _print(note)
     for finding in sorted(findings, key=lambda finding: not finding.stops):
         _print(f"{'problem' if finding.stops else 'warning'}: {finding.text}")
     if not findings:

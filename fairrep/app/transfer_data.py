@@ -11,14 +11,16 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.configs import plain
+from fairrep.app.data_settings import checked
 from fairrep.app.run_folder import METRICS
 from fairrep.data import PreparedData, Rows, TableSchema
 from fairrep.data.prepare import Choices, prepare_table
 from fairrep.data.registry import RawData, open_dataset
 from fairrep.encoders import TableEncoder
-from fairrep.errors import ConfigError, RunError
+from fairrep.errors import ConfigError, RunError, listed
 
 CHOICES = ("sensitive", "bins", "test_fraction", "val_fraction", "min_rows")
+OF_PATH = ("test_path", "embeddings", "test_embeddings", "embeddings_key")
 RUNS_OWN = ("include_sensitive", "features", "bins", "test_fraction", "val_fraction", "min_rows")
 
 
@@ -40,14 +42,33 @@ def saved_config(run: str | None) -> DictConfig:
 
 
 def domain_options(config: DictConfig, asked: dict[str, Any]) -> dict[str, Any]:
-    """The run's ``data`` settings with the novel domain's in their place."""
+    """The run's ``data`` settings with the novel domain's in their place.
+
+    Another table has test rows and embeddings of its own, and other embeddings their own key: the
+    run's are of other rows.
+
+    Raises:
+        ConfigError: a setting of another form; another table without embeddings, for a run on
+            embeddings; settings of a user's table for a registered data set.
+    """
     own = plain(config.data)
     given = {key: value for key, value in asked.items() if value is not None}
     tasks = own["tasks"] | {k: v for k, v in given.pop("tasks", {}).items() if v is not None}
-    if given.get("name", own["name"]) != own["name"]:
+    given = checked(given)
+    name = given.get("name", own["name"])
+    if name != "csv" and (users := [key for key in OF_PATH if key in given]):
+        raise ConfigError(f"data.{users[0]} is a choice of data=csv, not of {name}.")
+    if name != own["name"]:
         own = {key: own[key] for key in (*CHOICES, "include_sensitive", "offline")}
     for key in RUNS_OWN:
         given.pop(key, None)
+    if "path" in given and own.get("embeddings") and "embeddings" not in given:
+        raise ConfigError(
+            f"the run's encoder reads embeddings, and '{given['path']}' holds other rows than the "
+            "run's; set data.embeddings=FILE of these rows too."
+        )
+    stale = OF_PATH if "path" in given else OF_PATH[2:] if "embeddings" in given else ()
+    own = {key: value for key, value in own.items() if key not in stale}
     return own | given | {"tasks": tasks}
 
 
@@ -74,6 +95,7 @@ def load_domain(options: dict[str, Any], encoder: TableEncoder, *, split_seed: i
         options.pop("name"), options.pop("path", None), offline=options.pop("offline"), **options
     )
     raw = source.read()
+    _refuse_other_embeddings(raw, encoder.schema)
     data = prepare_table(raw, choices)
     _refuse_leaks(raw, data, encoder.schema, include_sensitive=include)
     return _through_schema(data, raw.frame, encoder)
@@ -101,9 +123,20 @@ def _refuse_leaks(
     for what, columns in uses.items():
         if leaks := [column for column in columns if column in schema.names]:
             raise ConfigError(
-                f"{what} is read from {', '.join(leaks)}, which the encoder reads too; choose "
+                f"{what} is read from {listed(leaks)}, which the encoder reads too; choose "
                 "another, or train a run that knows of it."
             )
+
+
+def _refuse_other_embeddings(raw: RawData, schema: TableSchema) -> None:
+    """An array's columns have no names of their own: more of them are another model's."""
+    known = set(schema.names)
+    if other := [name for name in raw.spec.embeddings if name not in known]:
+        raise ConfigError(
+            f"data.embeddings must hold what the encoder reads ({listed(schema.names, shown=4)}), "
+            f"but has {listed(other, shown=4)} besides; give those of the model that the run's "
+            "came from, or leave out with data.drop what it does not read."
+        )
 
 
 def _through_schema(data: PreparedData, frame: pd.DataFrame, encoder: TableEncoder) -> PreparedData:

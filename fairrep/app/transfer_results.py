@@ -18,6 +18,7 @@ from fairrep.reporting import figures, transfer_figures
 
 RESULT, TABLE = "transfer.json", "transfer.csv"
 SCHEMA = 1
+DOMAIN = ("path", "embeddings", "states", "year")  # settings that say whose rows these are
 MEASURES = ("gap_left", "margin_kept")
 
 Result = dict[str, Any]
@@ -31,9 +32,9 @@ def report(
         "schema": SCHEMA,
         "run": str(config.run),
         "domain": {
-            **{key: options.get(key) for key in ("name", "path", "states", "year")},
+            **{key: options.get(key) for key in ("name", *DOMAIN)},
             "own": options.get("name") == saved.data.name
-            and all(options.get(k) == saved.data.get(k) for k in ("path", "states", "year")),
+            and all(options.get(key) == saved.data.get(key) for key in DOMAIN),
             "title": data.spec.title,
             "harms": list(data.spec.harms),
             "rows": {name: len(rows) for name, rows in data.splits.items()},

@@ -15,9 +15,10 @@ from fairrep.data.labels import label_values
 from fairrep.data.leaks import leaking_features
 from fairrep.data.registry import RawData
 from fairrep.data.schema import as_numbers, is_number, row_name
-from fairrep.errors import FairrepError
+from fairrep.errors import FairrepError, listed
 
 MANY_CATEGORIES = 1_000
+EMBEDDED_ROWS = 5_000  # at which each column of embeddings is looked at, for a label or a group
 QUANTITY = r"[-+]?[$€£¥]?\s?[-+]?\d[\d.,\s']*[$€£¥%]?"  # "2,5", "30%", "$ 1,200"
 
 
@@ -61,9 +62,10 @@ def check_table(
         min_rows: rows that every group must have.
         bins: groups that a real-valued attribute is cut into.
     """
-    used = {*sensitive, *tasks}
+    used = {*sensitive, *tasks, *raw.spec.embeddings}
     features = [name for name in raw.spec.features if name not in used]
     findings = [finding for name in features for finding in _feature(raw, name)]
+    findings += _constant_embeddings(raw)
     findings += [
         Finding(False, f"column '{name}' is both a task and the sensitive attribute.")
         for name in sensitive
@@ -95,6 +97,16 @@ def _feature(raw: RawData, name: str) -> Iterator[Finding]:
         yield Finding(False, f"column '{name}' differs in every row: an identifier?", name)
     elif not is_number(column) and distinct > MANY_CATEGORIES:
         yield Finding(False, f"column '{name}' has {distinct:,} categories; bin or drop it.")
+
+
+def _constant_embeddings(raw: RawData) -> list[Finding]:
+    """Hundreds of columns are one finding."""
+    table = raw.frame[list(raw.spec.embeddings)]
+    same = [str(n) for n in table.columns if (table[n].to_numpy() == table[n].iloc[0]).all()]
+    if not same:
+        return []
+    text = f"{len(same)} columns of embeddings have one value only: {listed(same, shown=4)}."
+    return [Finding(False, text)]
 
 
 def _misread(column: pd.Series) -> str | None:
@@ -171,7 +183,15 @@ def _leaks(
     raw: RawData, features: Sequence[str], target: np.ndarray, given: str, *, regression: bool
 ) -> list[Finding]:
     score = "R²" if regression else "balanced accuracy"
-    return [
+    embedded = leaking_features(
+        raw.frame, raw.spec.embeddings, target, regression=regression, rows=EMBEDDED_ROWS
+    )
+    columns = [f"'{name}' ({score} {value:.3f})" for name, value in embedded.items()]
+    found = [
+        Finding(False, f"a column of embeddings alone gives {given} away: {listed(columns)}.")
+        for _ in columns[:1]
+    ]
+    return found + [
         Finding(
             False, f"column '{name}' alone gives {given} away ({score} {value:.3f}).", drop=name
         )

@@ -40,11 +40,14 @@ def choose_features(
     *,
     include_sensitive: bool,
 ) -> tuple[list[str], dict[str, str]]:
-    """Take the tasks' own columns and proxies, and the sensitive columns, out of x."""
-    wanted = list(raw.spec.features if features is None else features)
-    for column in wanted:
-        if column not in raw.frame.columns:
-            raise ConfigError(unknown("feature column", column, map(str, raw.frame.columns)))
+    """Take the tasks' own columns and proxies, and the sensitive columns, out of x.
+
+    Columns of embeddings are in x whatever ``features`` are asked for, and stand first.
+    """
+    wanted = list(raw.spec.features)
+    if features is not None:
+        _require_features(raw, features)
+        wanted = list(dict.fromkeys([*raw.spec.embeddings, *features]))
     reasons = {
         column: f"sensitive attribute {name}"
         for name in attributes
@@ -62,3 +65,16 @@ def choose_features(
     if not kept:
         raise ConfigError("no feature column is left in x after the tasks' and sensitive ones.")
     return kept, {column: why for column, why in reasons.items() if column in wanted}
+
+
+def _require_features(raw: RawData, features: Sequence[str]) -> None:
+    for column in features:
+        if column == raw.spec.key:
+            raise ConfigError(
+                f"data.features must hold what x may know of a person, but '{column}' is "
+                "data.embeddings_key, which only names rows; leave it out."
+            )
+        if column not in raw.frame.columns:
+            embedded = set(raw.spec.embeddings)
+            known = [str(name) for name in raw.frame.columns if name not in embedded]
+            raise ConfigError(unknown("feature column", column, known))

@@ -13,11 +13,16 @@ from fairrep.data.schema import factorize, is_number
 
 ALMOST_PERFECT = 0.98  # balanced accuracy or R² on rows that were not fitted on
 LEAVES = 32
-ROWS = 50_000  # rows looked at, at most
+ROWS = 50_000  # rows looked at, at most, but where a caller has many columns
 
 
 def leaking_features(
-    frame: pd.DataFrame, features: Iterable[str], target: np.ndarray, *, regression: bool
+    frame: pd.DataFrame,
+    features: Iterable[str],
+    target: np.ndarray,
+    *,
+    regression: bool,
+    rows: int = ROWS,
 ) -> dict[str, float]:
     """Return the features that alone predict ``target`` almost perfectly, with their score.
 
@@ -29,11 +34,12 @@ def leaking_features(
         features: its columns to look at.
         target: codes or numbers (n,), NaN = unknown.
         regression: whether the target is a number.
+        rows: rows looked at, at most.
     """
     known = np.flatnonzero(~np.isnan(target))
-    rows = np.random.default_rng(0).permutation(known)[:ROWS]
+    some = np.random.default_rng(0).permutation(known)[:rows]
     scores = {
-        name: _score(frame[name].iloc[rows], target[rows], regression=regression)
+        name: _score(frame[name].iloc[some], target[some], regression=regression)
         for name in features
     }
     return {name: score for name, score in scores.items() if score >= ALMOST_PERFECT}

@@ -22,7 +22,7 @@ from fairrep.data.choose import choose_features, choose_tasks
 from fairrep.data.labels import encode_task, labelled_rows, strata
 from fairrep.data.prepared import PreparedData, Rows
 from fairrep.data.registry import RawData, open_dataset
-from fairrep.data.schema import fit_schema
+from fairrep.data.schema import TableSchema, fit_schema
 from fairrep.data.splits import RowSplit, split_rows
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import TaskSpec
@@ -142,21 +142,17 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
     tasks, labels = _encode_tasks(raw, seen, novel, split)
     table = raw.frame[kept]
     schema = fit_schema(table.iloc[split.train], raw.spec.kinds)
-    encoded, missing = schema.encode(table), table.isna().to_numpy()
+    encoded, surprises = _encode_features(schema, table, split)
     codes, numbers = encode_groups(groups_of_rows, groups), raw.frame.index.to_numpy()
     specs, as_numbers = encode_attributes(attributes, named, groups, split.train)
     rows = {
         part: Rows(
-            x=torch.from_numpy(encoded[index]),
+            x=torch.from_numpy(encoded[part]),
             y=torch.from_numpy(labels[index]),
             s=torch.from_numpy(codes[index]),
             a=torch.from_numpy(as_numbers[index]),
             index=numbers[index],
         )
-        for part, index in _parts(split).items()
-    }
-    surprises = {
-        part: schema.surprises(encoded[index], missing[index])
         for part, index in _parts(split).items()
     }
     return PreparedData(
@@ -175,6 +171,18 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
 
 def _parts(split: RowSplit) -> dict[str, np.ndarray]:
     return {"train": split.train, "val": split.val, "test": split.test}
+
+
+def _encode_features(
+    schema: TableSchema, table: pd.DataFrame, split: RowSplit
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, dict[str, int]]]]:
+    """Encode each split on its own, so that a wide table is never held twice as a whole."""
+    encoded, surprises = {}, {}
+    for part, index in _parts(split).items():
+        rows = table.iloc[index]
+        encoded[part] = schema.encode(rows)
+        surprises[part] = schema.surprises(encoded[part], rows.isna().to_numpy())
+    return encoded, surprises
 
 
 def _known_groups(labels: pd.Series, min_rows: int) -> tuple[str, ...]:

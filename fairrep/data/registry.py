@@ -71,6 +71,10 @@ class DatasetSpec:
     """Columns whose type is stated rather than inferred: ``numeric`` or ``categorical``."""
     leave_out_unlabelled: bool = True
     """Rows without a label for any chosen task are left out (and counted), or else refused."""
+    embeddings: tuple[str, ...] = ()
+    """Columns of x that come from files of embeddings; features that a user names join them."""
+    key: str | None = None
+    """Column that matches rows with their embeddings: it names rows, and never enters x."""
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,10 @@ def find_in(folder: Path, file: PublishedFile) -> Path | None:
     return None
 
 
-def existing_file(path: Path) -> Path:
+def existing_file(path: Path, *, setting: str = "data.path") -> Path:
     """Return ``path`` if it is a non-empty file, else raise with the reason."""
     if not path.exists():
-        raise DataError(f"a data file is needed, but '{path}' does not exist; check data.path.")
+        raise DataError(f"a data file is needed, but '{path}' does not exist; check {setting}.")
     if path.is_dir():
         raise DataError(f"a data file is needed, but '{path}' is a folder; name the file itself.")
     if path.stat().st_size == 0:

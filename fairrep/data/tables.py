@@ -27,6 +27,7 @@ SIGNATURES = {
     b"PK\x03\x04": "an Excel workbook or a zip archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
     b"PAR1": "a parquet file",
+    b"\x93NUM": "a NumPy array",
 }
 # parse errors of pandas and pyarrow are ValueErrors; the others come from compressed files
 BROKEN = (ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)

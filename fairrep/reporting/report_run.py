@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from fairrep.errors import listed
 from fairrep.reporting import group_figures as draw
 from fairrep.reporting import report_tables as tables
 from fairrep.reporting.page import Section, group_legend
@@ -15,6 +16,7 @@ from fairrep.reporting.style import GROUPS_DRAWN
 from fairrep.reporting.svg import inline
 
 TASKS_DRAWN = 4
+FEATURES_SHOWN = 200  # more are embeddings' columns, of which the first and the last are named
 VIEWS = ("raw", "twin", "trained")
 Content = dict[str, Any]
 
@@ -32,10 +34,10 @@ def data_section(data: Content) -> Section:
     """Where the rows come from, who is in them, and what harm they may do."""
     facts = [("source", data.get("source", NONE)), ("licence", data.get("licence", NONE))]
     if features := data.get("features"):
-        facts.append((f"x, {len(features)} features", ", ".join(features)))
+        facts.append((f"x, {len(features)} features", listed(features, shown=FEATURES_SHOWN)))
     if data.get("dropped"):
-        listed = "; ".join(f"{column} ({why})" for column, why in data["dropped"].items())
-        facts.append(("left out of x", listed))
+        left_out = "; ".join(f"{column} ({why})" for column, why in data["dropped"].items())
+        facts.append(("left out of x", left_out))
     if data.get("left_out"):
         facts.append(("rows left out", f"{data['left_out']:,}, without a label for any task"))
     return Section(

@@ -49,3 +49,22 @@ def write_csv(folder: Path, table: pd.DataFrame, name: str = "people.csv") -> st
     file = folder / name
     table.to_csv(file, index=False)
     return str(file)
+
+
+def vectors(rows: int = 400, seed: int = 7, dtype: str = "float32") -> np.ndarray:
+    """Embeddings of ``people``, in their order."""
+    return np.random.default_rng(seed).normal(3.0, 2.0, (rows, 5)).astype(dtype)
+
+
+def write_array(folder, array: np.ndarray, name: str = "people.npy") -> str:
+    """Write an array and return its path as a setting."""
+    np.save(folder / name, array)
+    return str(folder / name)
+
+
+def write_keyed(folder, array, keys, name: str = "people.parquet") -> str:
+    """A table of embeddings in another order than the people's, with its key in the middle."""
+    table = pd.DataFrame(array, columns=list("vwxyz")[: array.shape[1]])
+    table.insert(2, "person_id", keys)
+    table.sample(frac=1, random_state=3).to_parquet(folder / name)
+    return str(folder / name)

@@ -1,4 +1,7 @@
-"""Any user's CSV or parquet: columns are features, sensitive attributes and tasks by name."""
+"""Any user's CSV or parquet: columns are features, sensitive attributes and tasks by name.
+
+Embeddings that the user has made elsewhere may be x instead: see ``data/embeddings.py``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fairrep.data.embeddings import (
+    EmbeddingFiles,
+    find_embeddings,
+    read_embeddings,
+    with_embeddings,
+)
 from fairrep.data.registry import DatasetSpec, RawData, SensitiveColumn, Source, TaskColumn
 from fairrep.data.schema import row_name
 from fairrep.data.sources import existing_file
@@ -27,6 +36,9 @@ def source(
     types: Mapping[str, str] | None = None,
     positive: Mapping[str, str] | None = None,
     drop: Sequence[str] = (),
+    embeddings: str | None = None,
+    test_embeddings: str | None = None,
+    embeddings_key: str | None = None,
 ) -> Source:
     """Find a user's table.
 
@@ -39,18 +51,30 @@ def source(
             stated to be ``numeric`` is read as a real number.
         positive: binary task → the value that counts as 1; by default the last in sorted order.
         drop: columns that never enter x (identifiers, leaking columns).
+        embeddings: ``.npy`` array (n, D), CSV or parquet of numbers, a row for each of the table's
+            in its order. They are x, beside the table's columns that ``features`` names.
+        test_embeddings: the same for ``test_path``.
+        embeddings_key: column of the table and of the embeddings (CSV or parquet) that matches
+            their rows, whatever their order. Rows of the table may share a key. It never enters x.
 
     Raises:
-        ConfigError: no path, an unknown type.
+        ConfigError: no path, an unknown type, settings of embeddings that do not fit each other.
         DataError: an unreadable file, a column of ``types``, ``positive`` or ``drop`` that is not
-            there.
+            there; embeddings that are not finite numbers, or not of these rows.
     """
     if path is None:
         raise ConfigError("data=csv needs a file: set data.path=FILE.csv (or .parquet).")
     types, positive = dict(types or {}), dict(positive or {})
     require_types(types)
     files = tuple(existing_file(Path(file)) for file in (path, test_path) if file)
-    return Source(files, lambda: _read(files, types, positive, drop))
+    beside = find_embeddings(
+        embeddings,
+        test_path=test_embeddings,
+        key=embeddings_key,
+        has_test_table=test_path is not None,
+    )
+    found = (*files, *(beside.files if beside else ()))
+    return Source(found, lambda: _read(files, types, positive, drop, beside))
 
 
 def _read(
@@ -58,12 +82,16 @@ def _read(
     types: Mapping[str, str],
     positive: Mapping[str, str],
     drop: Sequence[str],
+    beside: EmbeddingFiles | None,
 ) -> RawData:
     frame, test_rows = _read_files(files)
-    _require_columns(frame, [*types, *positive, *drop])
+    embeddings = read_embeddings(beside, frame, test_rows, drop) if beside else None
+    elsewhere = set(embeddings.columns if embeddings else ())
+    _require_columns(frame, [*types, *positive, *(name for name in drop if name not in elsewhere)])
     _refuse_mixed(frame, stated=types)
     spec = table_spec(frame, str(files[0]), types=types, positive=positive, drop=drop)
-    return RawData(spec, frame, test_rows)
+    raw = RawData(spec, frame, test_rows)
+    return with_embeddings(raw, embeddings) if embeddings else raw
 
 
 def table_spec(
