@@ -37,7 +37,6 @@ class NumericEmbedding(nn.Module):
         bins = [torch.tensor(column, dtype=torch.float32) for column in edges]
         self.embed = _piecewise_linear(bins, size) if kind == NUMERIC[0] else _periodic(bins, size)
         ends = [torch.stack([column[end] for column in bins]) for end in (0, -1)]
-        # rebuilt from the architecture, never saved
         self.register_buffer("low", ends[0], persistent=False)
         self.register_buffer("high", ends[1], persistent=False)
         self.width = len(bins) * (size + 1)
@@ -130,7 +129,11 @@ class ColumnEmbedding(nn.Module):
 
 
 def _piecewise_linear(bins: list[Tensor], size: int) -> nn.Module:
-    return PiecewiseLinearEmbeddings(bins, size, activation=True, version="A")
+    module = PiecewiseLinearEmbeddings(bins, size, activation=True, version="A")
+    for name, buffer in list(module.impl.named_buffers()):
+        # rebuilt from the architecture, never saved
+        module.impl.register_buffer(name, buffer, persistent=False)
+    return module
 
 
 def _periodic(bins: list[Tensor], size: int) -> nn.Module:

@@ -15,7 +15,7 @@ from fairrep.training.module import FairEncoderModule
 
 CACHE = 24 << 20  # bytes of activations of the models that step together on a CPU
 COPIES = 6  # of the parameters: themselves, two moments, gradient, best, a chunk's own
-PASSES = 4  # tensors of a layer's size that a step holds: value, its gradient, two temporaries
+PASSES = 1.5  # tensors of a layer's size that a step holds: its value, and some gradients
 
 
 def kind(module: FairEncoderModule) -> str:
@@ -55,8 +55,28 @@ def chunk_size(module: FairEncoderModule, batch: int, dtype: torch.dtype, room: 
 
 def step_bytes(module: FairEncoderModule, batch: int, dtype: torch.dtype) -> float:
     """Bytes of one model's activations in a step."""
-    widths = [p.shape[0] for p in module.parameters() if p.ndim > 1]
-    return PASSES * batch * sum(widths) * dtype.itemsize
+    return PASSES * batch * row_elements(module) * dtype.itemsize
+
+
+@torch.no_grad()
+def row_elements(module: FairEncoderModule) -> float:
+    """Numbers that the layers behind the shared input layer return for one row."""
+    rows, counts = 2, []
+    layers = [m for part in (module.encoder.trunk, module.heads) for m in part.modules()]
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _inputs, out: counts.append(out.numel() / rows))
+        for layer in layers
+        if not any(True for _ in layer.children())
+    ]
+    some = next(module.parameters())
+    training = module.training
+    try:
+        module.eval()(some.new_zeros(rows, len(module.encoder.architecture["cardinalities"])))
+    finally:
+        module.train(training)
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)
 
 
 def check_stack(

@@ -245,7 +245,7 @@ BAD = [
     ("sweep.seeds=0", "sweep.seeds must be an integer >= 1, got 0"),
     ("penalty=none", "a sweep needs a penalty"),
     ("penalty.weight=auto", "units of penalty.weight, which is auto"),
-    ("sweep.grid={encoder.width: [1]}", "'encoder.width', which is no setting"),
+    ("sweep.grid={encoder.depth: [1]}", "'encoder.depth', which is no setting"),
     ("sweep.grid={epochs: [1,2]}", "'epochs' is shared by a stack"),
     ("sweep.grid={optimizer.lr: []}", "must be a list of values"),
     ("sweep.grid={encoder.dim: [2,3]}", "same shapes"),

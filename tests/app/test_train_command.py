@@ -201,6 +201,7 @@ def test_several_processes_train_the_encoder_of_one(finish, tmp_path, processes,
         "data=german",
         f"penalty={penalty}",
         "batch_size=101",
+        "encoder.dropout=0",  # every process draws its own
         "epochs=2",
         *QUICK,
         precision,

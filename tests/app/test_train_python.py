@@ -129,7 +129,7 @@ def test_the_experiment_preset_uses_the_classical_columns(tmp_path):
         ("penalty.group.pairs=some", ConfigError, "pairs must be all or pooled"),
         ("penalty.group.combine=product", ConfigError, "combine must be intersections or sum"),
         ("selection.task=colour", ConfigError, "selection.task must be a seen task"),
-        ("encoder.activation=step", ConfigError, "encoder.activation must be one of"),
+        ("encoder.numeric=step", ConfigError, "encoder.numeric must be one of"),
         ("encoder.dim=0", ConfigError, "encoder.dim must be at least 1"),
         ("optimizer.lr=0", ConfigError, "optimizer.lr must be > 0"),
         ("epochs=0", ConfigError, "epochs must be at least 1"),

@@ -75,7 +75,7 @@ MIXED = [
 
 
 def test_models_of_different_settings_share_a_stack(data, tmp_path):
-    chosen = configs(others=MIXED)
+    chosen = configs("encoder=mlp", others=MIXED)
     modules, _ = stacked(data, chosen, tmp_path)
     for number, (module, config) in enumerate(zip(modules, chosen)):
         alone, _ = single(data, config, tmp_path / str(number))
@@ -84,8 +84,14 @@ def test_models_of_different_settings_share_a_stack(data, tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [["encoder=linear", "heads=mlp"], ["data.sensitive=[sex,age_over_25]"]],
-    ids=["other layers", "four groups"],
+    [
+        ["encoder=linear", "heads=mlp"],
+        ["encoder=mlp", "encoder.dropout=0.1"],
+        ["encoder.numeric=periodic", "heads=mlp"],
+        ["encoder.ensemble=3"],
+        ["data.sensitive=[sex,age_over_25]"],
+    ],
+    ids=["linear", "mlp", "periodic", "ensemble", "four groups"],
 )
 def test_other_architectures_and_groups_are_stacked_too(tmp_path, settings):
     chosen = configs(*settings)
@@ -151,9 +157,10 @@ def test_a_checkpoint_that_is_not_this_stacks_is_refused(data, tmp_path, spoil):
 
 
 def test_a_stack_that_does_not_fit_says_how_large_one_may_be(data, tmp_path):
-    modules, settings = built(data, configs(others=OTHERS * 4))
+    chosen = configs("encoder=mlp", others=OTHERS * 4)
+    modules, settings = built(data, chosen)
     with pytest.raises(ConfigError, match=r"largest stack that fits has (\d+) models") as refused:
-        stacked(data, configs(others=OTHERS * 4), tmp_path, memory=4.5e6)
+        stacked(data, chosen, tmp_path, memory=4.5e6)
     most = int(str(refused.value).split("that fits has ")[1].split()[0])
     assert 0 < most < len(modules)
     options = {"device": "cpu", "dtype": torch.float64, "memory": 4.5e6}
@@ -161,7 +168,7 @@ def test_a_stack_that_does_not_fit_says_how_large_one_may_be(data, tmp_path):
 
 
 def test_memory_bounds_only_how_many_step_together(data, tmp_path):
-    chosen = configs(others=OTHERS * 2)
+    chosen = configs("encoder=mlp", others=OTHERS * 2)
     wide, one = stacked(data, chosen, tmp_path / "wide")
     narrow, other = stacked(data, chosen, tmp_path / "narrow", memory=4.2e6)
     assert other.chunk < one.chunk
