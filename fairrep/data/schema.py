@@ -1,6 +1,7 @@
 """Fitted preprocessing: training rows → column schemas → one float matrix, saved as JSON.
 
-A numeric column becomes (value - mean) / scale, missing values replaced by the training median.
+A numeric column becomes (value - mean) / scale, missing values replaced by the training median; if
+the training rows had some, a column of codes behind all others says where it is missing.
 A categorical column becomes the code of its category; a missing value is a category of its own if
 the training rows had one. Missing otherwise, and categories never seen in training, become -1,
 which the encoder's input layer turns into a row of zeros. Columns are found by name: order and
@@ -25,12 +26,16 @@ TOGETHER = 32  # columns copied out of a table at a time: a few cache lines of a
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """(value - mean) / scale; missing → ``median`` first. Units: the column's own."""
+    """(value - mean) / scale; missing → ``median`` first. Units: the column's own.
+
+    With ``indicator``, a further column of x says where it is missing.
+    """
 
     name: str
     mean: float
     scale: float
     median: float
+    indicator: bool = False
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Standardised values (n,)."""
@@ -65,22 +70,35 @@ class TableSchema:
         """Feature columns in the order of x."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """Numeric columns whose missing values are marked, in the order of x's last columns."""
+        return tuple(
+            column.name
+            for column in self.columns
+            if isinstance(column, NumericColumn) and column.indicator
+        )
+
     def encode(self, table: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Apply to a DataFrame (columns by name) or an array (columns in order).
 
         Returns:
-            float32 matrix (n, p): standardised numbers and category codes.
+            float32 matrix (n, p): standardised numbers and category codes in the columns' order,
+            then for every indicator 1 where its column is missing, 0 elsewhere.
 
         Raises:
             SchemaError: a column is missing, repeated, not a number or infinite.
         """
         frame = self._as_frame(table)
-        encoded = np.empty((len(frame), len(self.columns)), dtype=np.float32)
+        width = len(self.columns) + len(self.indicators)
+        encoded = np.empty((len(frame), width), dtype=np.float32)
         for first, part in _few_columns(frame):
             block = np.empty((part.shape[1], len(frame)), dtype=np.float32)
             for row, column in zip(block, self.columns[first:]):
                 row[:] = column.encode(part[column.name])
             encoded[:, first : first + len(block)] = block.T
+        for position, name in enumerate(self.indicators, start=len(self.columns)):
+            encoded[:, position] = frame[name].isna()
         return encoded
 
     def surprises(self, encoded: np.ndarray, missing: np.ndarray) -> dict[str, dict[str, int]]:
@@ -88,7 +106,7 @@ class TableSchema:
 
         Args:
             encoded: rows as :meth:`encode` returns them (n, p).
-            missing: which of their values were missing (n, p).
+            missing: which values of the feature columns were missing.
         """
         unseen = {
             column.name: ((encoded[:, j] == UNSEEN) & ~missing[:, j]).sum()
@@ -233,6 +251,7 @@ def _fit_numeric(column: pd.Series) -> NumericColumn:
         mean=float(filled.mean()),
         scale=scale if scale > 0 else 1.0,
         median=median,
+        indicator=known.size < values.size,
     )
 
 

@@ -83,11 +83,12 @@ class TableEncoder(nn.Module):
 
 
 def cardinalities(schema: TableSchema) -> list[int]:
-    """Per column its number of categories, 0 for a numeric column."""
-    return [
+    """Per column of x its number of categories, 0 for a numeric column."""
+    of_columns = [
         len(column.categories) if isinstance(column, CategoricalColumn) else 0
         for column in schema.columns
     ]
+    return of_columns + [2] * len(schema.indicators)
 
 
 def save_encoder(encoder: TableEncoder, folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from fairrep.data import CategoricalColumn, NumericColumn, TableSchema, fit_schema
 from fairrep.data.schema import as_categories, as_numbers
+from fairrep.encoders.saved import cardinalities
 from fairrep.errors import SchemaError
 
 TRAIN = pd.DataFrame(
@@ -135,3 +136,16 @@ def test_numbers_beyond_float32_stay_finite():
     """A value that is finite in the table may not become infinite in x."""
     with pytest.raises(SchemaError, match=r"'size'.*float32"):
         encoded(size=1e60)
+
+
+def test_a_number_that_is_missing_in_training_rows_is_marked_in_a_column_of_its_own():
+    table = pd.DataFrame({"a": [1.0, None, 3.0], "b": ["x", "y", None], "c": [1.0, 2.0, 3.0]})
+    schema = fit_schema(table)
+    assert (schema.names, schema.indicators) == (("a", "b", "c"), ("a",))
+    encoded = schema.encode(table)
+    assert encoded.shape == (3, 4)
+    assert encoded[:, 3].tolist() == [0.0, 1.0, 0.0]
+    later = pd.DataFrame({"a": [None, 2.0], "b": ["x", "x"], "c": [None, 1.0]})
+    assert schema.encode(later)[:, 3].tolist() == [1.0, 0.0]
+    assert TableSchema.from_json(schema.to_json()) == schema
+    assert cardinalities(schema) == [0, 3, 0, 2]

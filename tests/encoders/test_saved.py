@@ -11,7 +11,7 @@ import torch
 
 import fairrep
 from fairrep.data import fit_schema
-from fairrep.encoders import TableEncoder, build_encoder, load_encoder, save_encoder
+from fairrep.encoders import TableEncoder, build_encoder, fit_columns, load_encoder, save_encoder
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import RunError, SchemaError
 from fairrep.types import TaskSpec
@@ -25,14 +25,28 @@ TABLE = pd.DataFrame(
 )
 
 
-@pytest.fixture
-def encoder():
+TABULAR = {"name": "tabular", "numeric": "piecewise_linear", "embedding": 4, "width": 8}
+TABULAR |= {"blocks": 2, "dropout": 0.5, "ensemble": 1}
+ARCHITECTURES = {
+    "linear": {"name": "linear"},
+    "mlp": {"name": "mlp", "hidden": [8], "activation": "relu", "dropout": 0.5},
+    "tabular": TABULAR,
+    "ensemble": TABULAR | {"ensemble": 3},
+    "periodic": TABULAR | {"numeric": "periodic"},
+}
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def encoder(request):
     schema = fit_schema(TABLE, {"code": "categorical"})
+    options = dict(ARCHITECTURES[request.param])
+    x, sizes = torch.from_numpy(schema.encode(TABLE)), cardinalities(schema)
+    if options["name"] == "tabular":
+        labels, tasks = torch.rand(len(x), 1), [TaskSpec("y", "regression")]
+        options["columns"] = fit_columns(x, labels, tasks, sizes, bins="tree", count=4, min_rows=2)
     torch.manual_seed(0)
-    network = build_encoder(
-        cardinalities(schema), name="mlp", dim=3, hidden=[8], activation="relu", dropout=0.5
-    )
-    network(torch.from_numpy(schema.encode(TABLE)))
+    network = build_encoder(sizes, dim=3, **options)
+    network(x)
     task = TaskSpec("income", "regression", mean=1.5, scale=2.0)
     return TableEncoder(network, schema, tasks=[task], groups=["f", "m"])
 
