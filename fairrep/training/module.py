@@ -13,7 +13,6 @@ from fairrep.distributed import gather_rows, sum_over_processes
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.errors import NumericalError
 from fairrep.penalties import DualAscent, Penalty, warmup_weight
-from fairrep.training.decisions import soft_decisions
 from fairrep.training.loss import multitask_loss
 from fairrep.training.optimizer import OptimizerSettings, build_optimizer
 from fairrep.training.selection import SelectionRule
@@ -32,8 +31,6 @@ class FairEncoderModule(pl.LightningModule):
         penalty: compares the groups' representations; ``None`` for none.
         weight: λ after warm-up, ≥ 0; or how it rises and falls with a validation gap.
         warmup_epochs: epochs over which a fixed λ rises from 0.
-        decisions: temperature of the joint heads' soft decisions, which the penalty then compares
-            instead of z; ``None`` for z.
         task_weights: task → weight w_t (1 where absent).
         optimizer: its settings.
         selection: how the best epoch is chosen.
@@ -49,7 +46,6 @@ class FairEncoderModule(pl.LightningModule):
         penalty: Penalty | None,
         weight: float | DualAscent,
         warmup_epochs: float,
-        decisions: float | None,
         task_weights: Mapping[str, float],
         optimizer: OptimizerSettings,
         selection: SelectionRule,
@@ -62,7 +58,6 @@ class FairEncoderModule(pl.LightningModule):
         self.penalty = penalty
         self.weight = weight
         self.warmup_epochs = warmup_epochs
-        self.decisions = decisions
         self.optimizer_settings = optimizer
         self.selection = selection
         weights = [float(task_weights.get(task.name, 1.0)) for task in self.tasks]
@@ -80,12 +75,6 @@ class FairEncoderModule(pl.LightningModule):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs of the joint heads."""
         return self.heads(self.encoder(x))
-
-    def compared(self, z: Tensor, outputs: Tensor) -> Tensor:
-        """What the penalty reads of rows (…, n, d) and of the joint heads' outputs on them."""
-        if self.decisions is None:
-            return z
-        return soft_decisions(outputs, self.tasks, temperature=self.decisions)
 
     def current_weight(self) -> float | Tensor:
         """λ now."""
@@ -114,8 +103,7 @@ class FairEncoderModule(pl.LightningModule):
         self._log({"train/task": task}, rows=len(batch.x))
         loss = task
         if self.penalty is not None:
-            z = members.mean(dim=0)  # (n, d)
-            loss = task + self._weighted_penalty(self.compared(z, self.heads(z)), batch)
+            loss = task + self._weighted_penalty(members.mean(dim=0), batch)
         self._broken += ~torch.isfinite(loss.detach())
         return loss
 
@@ -126,8 +114,7 @@ class FairEncoderModule(pl.LightningModule):
         loss = self._task_loss(outputs, batch)
         if self.penalty is not None:
             attribute = getattr(batch, self.penalty.reads)
-            rows = self.compared(z, outputs)
-            gap = self.penalty.evaluate(rows, attribute, batch.y, counts=batch.counts).value
+            gap = self.penalty.evaluate(z, attribute, batch.y, counts=batch.counts).value
             self._log({"val/penalty": gap}, rows=len(z))
             loss = loss + self.final_weight() * gap
         self._val_losses.append((float(loss), len(z)))

@@ -177,7 +177,6 @@ class _Stack:
         loss = self._task_loss(models, outputs, batch)  # (k,)
         if first.penalty is not None:
             z = members.mean(dim=1)  # (k, n, d)
-            z = first.compared(z, stacked_heads(first.heads, parameters, z))
             loss = loss + self._weights(models, step) * self._penalty(models, z, batch)
         (state.gradient[models],) = torch.autograd.grad(loss.sum(), rows)
         for name, value in running.items():
@@ -242,8 +241,7 @@ class _Stack:
             outputs.append(stacked_heads(first.heads, parameters, z))
             part = self._task_loss(models, outputs[-1].unsqueeze(1), batch)
             if first.penalty is not None:
-                read = first.compared(z, outputs[-1])
-                part = part + self._weights(models, None) * self._penalty(models, read, batch)
+                part = part + self._weights(models, None) * self._penalty(models, z, batch)
             loss += part * rows
         y, s = (torch.cat([getattr(b, name) for b, _ in self.val_batches]) for name in ("y", "s"))
         mean = loss / len(s)

@@ -115,7 +115,7 @@ def test_truncated_weights_are_refused(encoder, tmp_path):
 def test_weights_of_another_network_are_refused(encoder, tmp_path):
     save_encoder(encoder, tmp_path)
     description = json.loads((tmp_path / "encoder.json").read_text())
-    description["architecture"]["hidden"] = [9]
+    description["architecture"]["dim"] = 4
     (tmp_path / "encoder.json").write_text(json.dumps(description))
     with pytest.raises(RunError, match="whole fairrep encoder"):
         load_encoder(tmp_path)

@@ -1,0 +1,213 @@
+"""Encoders beside boosted trees: accuracy and AUC without a penalty, and seconds of an epoch.
+
+    python benchmarks/encoders.py tables               # every table below, seeds 0-4
+    python benchmarks/encoders.py tables --only adult german --encoders tabular
+    python benchmarks/encoders.py time                 # an epoch of Adult, per encoder
+
+One task at a time, with every setting at its default. A seed is a split (where the publisher names
+no test rows), an initialisation and batches; the joint head of the epoch with the lowest
+validation loss is read. Boosting is scikit-learn's histogram boosting on the same columns,
+categories as categories, its learning rate, leaves and number of trees chosen on the same
+validation rows. Test rows are read once. Writes benchmarks/results/encoders.json after every
+seed, and runs nothing that it holds; and encoders-time.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import log_loss, roc_auc_score
+
+from fairrep.app.build import build_data, build_module, build_settings
+from fairrep.app.configs import compose_config
+from fairrep.app.console import quieten
+from fairrep.app.run_folder import environment
+from fairrep.data import PreparedData, Rows
+from fairrep.encoders.saved import cardinalities
+from fairrep.training import fit
+
+RESULTS = Path(__file__).resolve().parent / "results"
+ACS = ["data=acs", "data.states=[WA]", "data.tasks.novel=[]"]
+TABLES = {
+    "adult": ["experiment=adult_income"],
+    "german": ["data=german", "data.tasks.novel=[]"],
+    "compas": ["data=compas", "data.tasks.novel=[]"],
+    "acs income": [*ACS, "data.people=income", "data.tasks.seen=[income]"],
+    "acs public_coverage": [*ACS, "data.tasks.seen=[public_coverage]"],
+    "acs mobility": [*ACS, "data.tasks.seen=[mobility]"],
+    "acs employment": [*ACS, "data.tasks.seen=[employment]"],
+    "acs travel_time": [*ACS, "data.tasks.seen=[travel_time]"],
+    "kdd_census": ["data=kdd_census", "data.tasks.seen=[income]", "data.tasks.novel=[]"],
+}
+ENCODERS = {
+    "linear": ["encoder=linear"],
+    "mlp": ["encoder=mlp"],
+    "tabular": ["encoder=tabular"],
+    "ensemble": ["encoder=tabular", "encoder.ensemble=8"],
+}
+BOOSTING = [(rate, leaves) for rate in (0.05, 0.1) for leaves in (15, 31)]
+TREES = 400
+COMMON = ["penalty=none", "trainer=cpu", "logger=none"]
+
+
+def figures(probability: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    return {
+        "accuracy": float(((probability > 0.5) == y).mean()),
+        "auc": float(roc_auc_score(y, probability)),
+    }
+
+
+def boosted(data: PreparedData, seed: int) -> dict[str, Any]:
+    """The best of a small grid on validation rows."""
+    start = time.perf_counter()
+    categorical = [0 < size <= 255 for size in cardinalities(data.schema)]
+    train, val = ((rows.x.numpy(), rows.y[:, 0].numpy()) for rows in (data.train, data.val))
+    best = (np.inf, None, 0)
+    for rate, leaves in BOOSTING:
+        model = HistGradientBoostingClassifier(
+            learning_rate=rate,
+            max_leaf_nodes=leaves,
+            max_iter=TREES,
+            early_stopping=False,
+            categorical_features=categorical,
+            random_state=seed,
+        ).fit(*train)
+        losses = [log_loss(val[1], p) for p in model.staged_predict_proba(val[0])]
+        best = min(best, (min(losses), model, int(np.argmin(losses))), key=lambda one: one[0])
+    _, model, trees = best
+    staged = list(model.staged_predict_proba(data.test.x.numpy()))[trees][:, 1]
+    return {
+        "seconds": time.perf_counter() - start,
+        "trees": trees + 1,
+        "test": figures(staged, data.test.y[:, 0].numpy()),
+    }
+
+
+@torch.no_grad()
+def probabilities(module: torch.nn.Module, rows: Rows) -> np.ndarray:
+    return torch.cat([module(x)[:, 0] for x in rows.x.split(65_536)]).sigmoid().numpy()
+
+
+def encoded(data: PreparedData, settings: list[str]) -> dict[str, Any]:
+    config = compose_config("train", settings)
+    module = build_module(config, data, twin=True)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(
+            module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
+        )
+    module.eval()
+    return {
+        "seconds": fitted.seconds,
+        "epochs": fitted.epochs,
+        "parameters": sum(p.numel() for p in module.encoder.parameters()),
+        "val": figures(probabilities(module, data.val), data.val.y[:, 0].numpy()),
+        "test": figures(probabilities(module, data.test), data.test.y[:, 0].numpy()),
+    }
+
+
+def tables(only: list[str], encoders: list[str], seeds: int, out: Path) -> None:
+    rows = json.loads(out.read_text())["rows"] if out.exists() else []
+    held = {(row["table"], row["encoder"], row["seed"]) for row in rows}
+    for table in only:
+        for seed in range(seeds):
+            asked = [name for name in encoders if (table, name, seed) not in held]
+            if not asked:
+                continue
+            own = [*COMMON, *TABLES[table], f"seed={seed}", f"split_seed={seed}"]
+            data = build_data(compose_config("train", own))
+            for name in asked:
+                found = (
+                    boosted(data, seed)
+                    if name == "boosting"
+                    else encoded(data, [*own, *ENCODERS[name]])
+                )
+                rows.append({"table": table, "encoder": name, "seed": seed} | found)
+                print(rows[-1], flush=True)
+            content = {"environment": environment(), "summary": summary(rows), "rows": rows}
+            out.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means and standard deviations over seeds."""
+    found: dict[str, Any] = {}
+    for table, encoder in dict.fromkeys((row["table"], row["encoder"]) for row in rows):
+        own = [r for r in rows if (r["table"], r["encoder"]) == (table, encoder)]
+        found.setdefault(table, {})[encoder] = {
+            "seeds": len(own),
+            "seconds": statistics.mean(row["seconds"] for row in own),
+            **{
+                name: {
+                    "mean": float(np.mean([row["test"][name] for row in own])),
+                    "sd": float(np.std([row["test"][name] for row in own], ddof=len(own) > 1)),
+                }
+                for name in ("accuracy", "auc")
+            },
+        }
+    return found
+
+
+def show(found: dict[str, Any]) -> None:
+    for table, by_encoder in found.items():
+        for name, one in by_encoder.items():
+            accuracy, auc = one["accuracy"], one["auc"]
+            print(
+                f"{table:20s} {name:9s} {accuracy['mean']:.4f} ± {accuracy['sd']:.4f}  "
+                f"AUC {auc['mean']:.4f} ± {auc['sd']:.4f}  {one['seconds']:.0f} s  "
+                f"({one['seeds']} seeds)"
+            )
+
+
+def epoch_seconds(repeats: int) -> dict[str, Any]:
+    """Seconds of an epoch of Adult, encoders taking turns; median of the repeats."""
+    seconds: dict[str, list[float]] = {name: [] for name in ENCODERS}
+    epochs = 3
+    for _ in range(repeats):
+        for name, settings in ENCODERS.items():
+            config = compose_config(
+                "train", [*COMMON, *TABLES["adult"], *settings, f"epochs={epochs}"]
+            )
+            data = build_data(config)
+            module = build_module(config, data, twin=True)
+            with tempfile.TemporaryDirectory() as folder:
+                fitted = fit(
+                    module,
+                    data,
+                    build_settings(config, data),
+                    Path(folder),
+                    trainer={"accelerator": "cpu"},
+                )
+            seconds[name].append(fitted.seconds / epochs * 32_561 / len(data.train))
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=("tables", "time"))
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES))
+    names = [*ENCODERS, "boosting"]
+    parser.add_argument("--encoders", nargs="+", choices=names, default=names)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RESULTS / "encoders.json")
+    asked = parser.parse_args()
+    quieten()
+    if asked.part == "time":
+        found = {"environment": environment(), "threads": torch.get_num_threads()}
+        found |= {"seconds_of_an_epoch": epoch_seconds(5)}
+        print(found["seconds_of_an_epoch"])
+        (RESULTS / "encoders-time.json").write_text(json.dumps(found, indent=1) + "\n")
+        return
+    tables(asked.only, asked.encoders, asked.seeds, asked.out)
+    show(json.loads(asked.out.read_text())["summary"])
+
+
+if __name__ == "__main__":
+    main()
