@@ -89,7 +89,6 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
         penalty=penalty,
         weight=0.0 if twin else weight,
         warmup_epochs=config.penalty.warmup_epochs,
-        decisions=_decisions(config),
         task_weights=_task_weights(config, data),
         optimizer=OptimizerSettings(**plain(config.optimizer)),
         selection=replace(selection, max_gap=1.0) if twin else selection,  # a twin has no bound
@@ -136,15 +135,6 @@ def build_weight(config: DictConfig, data: PreparedData) -> float | DualAscent:
     if isinstance(asked, str) or not 0 <= asked < float("inf"):
         raise ConfigError(f"penalty.weight (λ) must be >= 0 and finite, or auto, got {asked}.")
     return float(asked)
-
-
-def _decisions(config: DictConfig) -> float | None:
-    asked = config.penalty.decisions
-    if asked is not None and not 0 < asked < float("inf"):
-        raise ConfigError(
-            f"penalty.decisions, a temperature, must be > 0 and finite, or null, got {asked}."
-        )
-    return asked
 
 
 def build_selection(config: DictConfig, data: PreparedData) -> SelectionRule:

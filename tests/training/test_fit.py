@@ -64,7 +64,6 @@ def build(data, *, weight=1.0, init=0, dropout=0.0, divergence=DIVERGENCE, optim
         penalty=penalty if weight else None,
         weight=weight,
         warmup_epochs=1,
-        decisions=None,
         task_weights={},
         optimizer=optimizer,
         selection=SelectionRule("loss", 0.1),
