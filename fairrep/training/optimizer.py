@@ -18,6 +18,8 @@ class OptimizerSettings:
 
     Attributes:
         lr: peak learning rate, > 0.
+        heads: the joint heads' rate in units of ``lr``, > 0: z is standardised, so that it is
+            their weights that must grow until their outputs are calibrated logits.
         weight_decay: decoupled weight decay of the weight matrices (biases have none), ≥ 0.
         warmup_steps: steps over which the rate rises from 0.
         schedule: ``cosine`` or ``constant``.
@@ -29,6 +31,7 @@ class OptimizerSettings:
     """
 
     lr: float
+    heads: float
     weight_decay: float
     warmup_steps: int
     schedule: str
@@ -38,8 +41,9 @@ class OptimizerSettings:
     patience: float
 
     def __post_init__(self) -> None:
-        if self.lr <= 0:
-            raise ConfigError(f"optimizer.lr must be > 0, got {self.lr}.")
+        for name in ("lr", "heads"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"optimizer.{name} must be > 0, got {getattr(self, name)}.")
         if self.epochs < 1:
             raise ConfigError(f"optimizer.epochs must be at least 1, got {self.epochs}.")
         for name in ("weight_decay", "warmup_steps", "clip_norm", "min_steps", "patience"):
@@ -69,17 +73,35 @@ class OptimizerSettings:
 
 
 def build_optimizer(module: nn.Module, settings: OptimizerSettings, steps: int) -> dict[str, Any]:
-    """Return Lightning's optimiser dictionary for a run of ``steps`` steps."""
-    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.lr,
-    )
+    """Return Lightning's optimiser dictionary for a run of ``steps`` steps.
+
+    Args:
+        module: what is trained; its child ``heads``, if any, at a rate of its own.
+        settings: of the optimiser.
+        steps: steps of the whole run.
+    """
+    groups = [
+        {
+            "params": [p for p in parameters if (p.ndim > 1) == matrices],
+            "lr": settings.lr * pace,
+            "weight_decay": settings.weight_decay if matrices else 0.0,
+        }
+        for pace, parameters in _by_pace(module, settings.heads)
+        for matrices in (True, False)
+    ]
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: settings.factor(step, steps)
     )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _by_pace(module: nn.Module, heads: float) -> list[tuple[float, list[nn.Parameter]]]:
+    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    of_heads = [p for name, p in trained.items() if in_heads(name)]
+    return [(heads, of_heads), (1.0, [p for name, p in trained.items() if not in_heads(name)])]
+
+
+def in_heads(name: str) -> bool:
+    """Whether a parameter of a module in training is of its joint heads."""
+    return name.startswith("heads.")

@@ -35,6 +35,7 @@ class StackSchedule:
     ) -> None:
         self.modules, self.settings, self.state, self.steps = modules, settings, state, steps
         chosen = [module.optimizer_settings for module in modules]
+        self.heads: Float[Tensor, " m"] = torch.tensor([one.heads for one in chosen])
         self.decay: Float[Tensor, " m"] = torch.tensor([one.weight_decay for one in chosen])
         self.clip: Float[Tensor, " m"] = torch.tensor(
             [one.clip_norm or torch.inf for one in chosen]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fairrep.training.fit import unusable
 from fairrep.training.module import FairEncoderModule
+from fairrep.training.optimizer import in_heads
 
 CHECKPOINT = "stack.ckpt"
 BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's, as in single runs
@@ -57,6 +58,10 @@ class StackState:
         self.matrices: Float[Tensor, " p"] = torch.cat(
             [torch.full((n,), float(len(shape) > 1)) for n, shape in zip(self.sizes, self.shapes)]
         ).to(device, dtype)  # 1 where weight decay applies
+        heads = [float(in_heads(name)) for name in self.names]
+        self.heads: Float[Tensor, " p"] = torch.cat(
+            [torch.full((n,), value) for n, value in zip(self.sizes, heads)]
+        ).to(device, dtype)  # 1 where the heads' rate applies
         self.first_moment = torch.zeros_like(self.weights)
         self.second_moment = torch.zeros_like(self.weights)
         self.gradient = torch.zeros_like(self.weights)
@@ -80,17 +85,21 @@ class StackState:
             for name, part, shape in zip(self.names, parts, self.shapes)
         }
 
-    def adamw(self, rate: Tensor, decay: Tensor, clip: Tensor) -> None:
+    def adamw(self, rate: Tensor, heads: Tensor, decay: Tensor, clip: Tensor) -> None:
         """One step of AdamW for all models.
 
         Args:
             rate: (M,) learning rate of this step; 0 leaves a model where it is.
+            heads: (M,) the heads' rate in units of it.
             decay: (M,) decoupled weight decay of its matrices.
             clip: (M,) largest gradient norm, infinite for no bound.
 
         Ref: Loshchilov and Hutter (2019), ICLR; torch.optim.AdamW.
         """
-        rate, decay, clip = (v.to(self.weights).unsqueeze(1) for v in (rate, decay, clip))  # (M, 1)
+        rate, heads, decay, clip = (
+            v.to(self.weights).unsqueeze(1) for v in (rate, heads, decay, clip)
+        )  # (M, 1)
+        rate = rate * (1 + (heads - 1) * self.heads)  # (M, P)
         self.step += 1
         gradient = self.gradient
         if bool(torch.isfinite(clip).any()):
@@ -99,7 +108,7 @@ class StackState:
         self.weights.mul_(1 - rate * decay * self.matrices)
         self.first_moment.lerp_(gradient, 1 - BETAS[0])
         self.second_moment.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        size = rate / (1 - BETAS[0] ** self.step)
+        size = rate.div_(1 - BETAS[0] ** self.step)
         scale = self.second_moment.sqrt().div_(math.sqrt(1 - BETAS[1] ** self.step)).add_(EPS)
         self.weights.addcdiv_(self.first_moment * size, scale, value=-1)
 
@@ -147,7 +156,7 @@ class StackState:
             raise unusable(file, problem) from problem
 
     def _content(self) -> dict[str, Any]:
-        left_out = ("names", "shapes", "sizes", "matrices", "gradient")
+        left_out = ("names", "shapes", "sizes", "matrices", "heads", "gradient")
         return {name: value for name, value in vars(self).items() if name not in left_out}
 
     def _restore(self, name: str, value: Any) -> None:

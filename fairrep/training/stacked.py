@@ -143,7 +143,7 @@ class _Stack:
         broken = torch.zeros(len(self.modules), dtype=torch.bool, device=self.device)
         for step in range(self.batches.steps):
             self.workers.run([partial(self._backward, part, step, broken) for part in parts])
-            state.adamw(schedule.rate(), schedule.decay, schedule.clip)
+            state.adamw(schedule.rate(), schedule.heads, schedule.decay, schedule.clip)
             listener.on_step()
         state.epoch += 1
         state.diverged |= broken.cpu() & before

@@ -27,6 +27,7 @@ from fairrep.training import (
 SETTINGS = FitSettings(epochs=3, batch_size=128, allocation="proportional", patience=0, seed=0)
 OPTIMIZER = OptimizerSettings(
     lr=1e-2,
+    heads=1,
     weight_decay=0.0,
     warmup_steps=2,
     schedule="cosine",

@@ -13,6 +13,7 @@ from fairrep.training.optimizer import build_optimizer
 
 SETTINGS = {
     "lr": 0.1,
+    "heads": 4.0,
     "weight_decay": 0.5,
     "warmup_steps": 4,
     "schedule": "cosine",
@@ -56,6 +57,14 @@ def test_small_tables_are_read_more_often_and_patience_may_be_a_share_of_it():
     fixed = OptimizerSettings(**(SETTINGS | {"patience": 3}))
     never = OptimizerSettings(**(SETTINGS | {"patience": 0}))
     assert (fixed.patience_for(200), never.patience_for(200)) == (3, 0)
+
+
+def test_heads_have_a_rate_of_their_own():
+    module = torch.nn.ModuleDict({"encoder": torch.nn.Linear(3, 2), "heads": torch.nn.Linear(2, 1)})
+    built = build_optimizer(module, OptimizerSettings(**SETTINGS), 10)["optimizer"]
+    peaks = {id(p): group["initial_lr"] for group in built.param_groups for p in group["params"]}
+    assert {peaks[id(p)] for p in module["heads"].parameters()} == {0.4}
+    assert {peaks[id(p)] for p in module["encoder"].parameters()} == {0.1}
 
 
 @pytest.mark.parametrize(
