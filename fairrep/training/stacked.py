@@ -168,7 +168,8 @@ class _Stack:
             self.batches.index(models, step), sampler.counts, sampler.group_weights
         )
         rows = state.weights[models].requires_grad_()
-        parameters, first = state.views(rows), self.modules[models[0]]
+        parameters = state.views(rows) | state.fixed_of(models)
+        first = self.modules[models[0]]
         running = {name: value[models] for name, value in state.running.items()}
         members, running = stacked_encoder(
             first.encoder, parameters, running, batch.rows, drop=partial(self._drop, models)
@@ -228,7 +229,7 @@ class _Stack:
     def _judge(self, models: list[int]) -> dict[int, tuple[float, TaskFigures]]:
         """Validation loss and the joint heads' figures of a chunk."""
         state, first = self.state, self.modules[models[0]]
-        parameters = state.views(state.weights[models])
+        parameters = state.views(state.weights[models]) | state.fixed_of(models)
         running = {name: value[models] for name, value in state.running.items()}
         for model in models:
             if (penalty := self.modules[model].penalty) is not None:
