@@ -10,6 +10,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from fairrep.errors import ConfigError
@@ -61,7 +62,8 @@ def find_target(target: object) -> Callable[..., Any]:
     if here not in sys.path and "" not in sys.path:  # a script finds its own folder there instead
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(place)
+        with torch.random.fork_rng(devices=[]):  # what the first import draws, later ones do not
+            module = importlib.import_module(place)
     except Exception as problem:
         when = "to import, from the current directory or PYTHONPATH"
         raise failed(target, when, problem) from problem
