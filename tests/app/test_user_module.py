@@ -116,6 +116,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(finish, tmp_path):
     assert list(tmp_path.iterdir()) == [], "nothing half-written"
 
 
+def test_rows_that_the_module_fails_on_in_training_are_one_line_with_its_name(finish):
+    target = "encoder.target=tests.encoders.user_modules:FailsLater"
+    code, _, err = finish("train.py", *GERMAN, *OURS[:1], target, "hydra.run.dir=run")
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        "error: encoder.target 'tests.encoders.user_modules:FailsLater' failed on 128 rows of 57 "
+        "columns (numbers, one-hot categories): ValueError: more than 100 rows"
+    )
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -94,6 +94,18 @@ class Hidden(nn.Module):
         return self.map(x) + self.noise
 
 
+class Modes(nn.Module):
+    """Another function in training."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(width, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.map(x)
+        return h.tanh() if self.training else h.sin()
+
+
 class Counting(nn.Module):
     """A buffer that moves in training."""
 

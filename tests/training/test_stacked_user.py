@@ -60,6 +60,7 @@ CASES = {
     "tied weights": ("Tied", []),
     "a frozen part": ("Partly", []),
     "no parameters": ("Fixed", []),
+    "another function in training": ("Modes", []),
     "codes": ("Codes", ["encoder.input=as_is", "heads=mlp"]),
 }
 
