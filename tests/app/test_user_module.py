@@ -9,8 +9,10 @@ import pytest
 from safetensors.torch import load_file
 
 import fairrep
+from fairrep.app.report import report
 from fairrep.app.sweep import sweep
 from fairrep.app.train import train
+from fairrep.app.transfer import transfer
 from fairrep.errors import ConfigError, RunError
 from tests.app.conftest import QUICK
 
@@ -73,12 +75,11 @@ def test_a_module_from_the_current_directory_trains_loads_and_transfers(
     assert code == 0, err
     found = json.loads((tmp_path / "out" / "transfer.json").read_text())
     assert set(found["figures"]["credit"]) == {"trained", "twin", "raw", "linear", "majority"}
-    code, _, err = finish("report.py", "run=run")
-    assert code == 0, err
+    report("run=run")
     assert "module data:build" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_sweep_of_a_users_module_leaves_ordinary_runs(finish, tmp_path, own_code):
+def test_a_sweep_of_a_users_module_leaves_ordinary_runs(finish, tmp_path, own_code, monkeypatch):
     code, _, err = finish(
         "sweep.py",
         *GERMAN,
@@ -90,20 +91,9 @@ def test_a_sweep_of_a_users_module_leaves_ordinary_runs(finish, tmp_path, own_co
     assert code == 0, err
     content = json.loads((tmp_path / "front" / "front.json").read_text())
     place = next(m for m in content["models"] if (m["point"], m["seed"]) == (1, 1))
-    code, _, err = finish(
-        "transfer.py", f"run=front/{place['folder']}", "evaluation.heads=[logistic]", "out=out"
-    )
-    assert code == 0, err
-
-
-def test_a_resumed_run_finds_the_module_again(finish, tmp_path, own_code):
-    settings = (*GERMAN, *own_code, "twin=false")
-    code, _, err = finish("train.py", *settings, "hydra.run.dir=run")
-    assert code == 0, err
-    (tmp_path / "run" / "metrics.json").unlink()
-    code, _, err = finish("train.py", "resume=run")
-    assert code == 0, err
-    assert (tmp_path / "run" / "metrics.json").exists()
+    monkeypatch.chdir(tmp_path)
+    found = transfer(f"run=front/{place['folder']}", "evaluation.heads=[logistic]", "out=out")
+    assert set(found["figures"]["credit"]) == {"trained", "twin", "raw", "linear", "majority"}
 
 
 def test_a_mistake_is_one_line_and_exit_code_2(finish, tmp_path):
