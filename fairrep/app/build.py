@@ -79,7 +79,7 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
     """
     encoder, heads = _build_networks(config, data)
     weight = build_weight(config, data)
-    penalty = None if twin else build_penalty(config, data)
+    penalty = None if twin else build_penalty(config, data, encoder.dim)
     selection = build_selection(config, data)
     return FairEncoderModule(
         encoder,
@@ -95,8 +95,8 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
     )
 
 
-def build_penalty(config: DictConfig, data: PreparedData) -> Penalty | None:
-    """Build the penalty over groups, tried on a few rows before anything is trained."""
+def build_penalty(config: DictConfig, data: PreparedData, dim: int) -> Penalty | None:
+    """Build the penalty over groups, tried on a few rows (n, dim) before anything is trained."""
     if config.penalty.group is None:
         return None
     try:
@@ -106,7 +106,7 @@ def build_penalty(config: DictConfig, data: PreparedData) -> Penalty | None:
             attributes=data.attributes,
             check_finite=config.debug,
         )
-        _try_out(penalty, data, config.encoder.dim)
+        _try_out(penalty, data, dim)
     except InstantiationException as problem:
         raise ConfigError(f"penalty: {str(problem).splitlines()[0]}") from problem
     except (ValueError, TypeError) as problem:

@@ -16,7 +16,7 @@ from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_err
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
 from fairrep.data import PreparedData, describe
-from fairrep.encoders import TableEncoder, save_encoder
+from fairrep.encoders import TableEncoder, runs_user_code, save_encoder
 from fairrep.evaluation import evaluate_representation, represent
 from fairrep.reporting import tables
 from fairrep.training import FairEncoderModule, FitProgress, FitResult, FitSettings, fit
@@ -83,7 +83,7 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     if not first:
         return {}
     metrics = write_results(results, config, [part.folder for part in parts])
-    tables.print_report(metrics, str(path))
+    tables.print_report(metrics, str(path), user_code=runs_user_code(config.encoder))
     return metrics
 
 

@@ -13,11 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from fairrep.app.configs import compose_config, plain
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.transfer_data import domain_options, load_domain, relabelled, saved_config
-from fairrep.app.transfer_encoders import loaded, retrained
+from fairrep.app.transfer_encoders import loaded, retrained, run_encoder
 from fairrep.app.transfer_results import RESULT, report, summarise_folds, summarise_seeds, write
 from fairrep.app.transfer_views import Views
 from fairrep.data import PreparedData
-from fairrep.encoders import Encoder, load_encoder
+from fairrep.encoders import Encoder
 from fairrep.errors import ConfigError, RunError
 from fairrep.evaluation import HEADS, Sealed, transfer_figures
 from fairrep.evaluation.protocol import part, questions
@@ -59,7 +59,7 @@ def run_transfer(config: DictConfig) -> dict[str, Any]:
     out = Path(config.out) if config.out else run / "transfer" / stamp
     if (out / RESULT).exists():
         raise RunError(f"'{out}' already holds a {RESULT}; choose another out.")
-    encoder = load_encoder(run)
+    encoder = run_encoder(run, saved)
     options = domain_options(saved, plain(config.data))
     data = load_domain(options, encoder, split_seed=saved.split_seed)
     results = [
@@ -95,7 +95,9 @@ def _one_seed(
         return _leave_tasks_out(config, saved, data, seed)
     own = seed == saved.seed
     encoders = (
-        loaded(Path(config.run)) if own else retrained(saved, _home(config, saved), seed=seed)
+        loaded(Path(config.run), saved)
+        if own
+        else retrained(saved, _home(config, saved), seed=seed)
     )
     return _measure(config, saved, data, encoders, data.tasks, seed)
 
@@ -103,7 +105,7 @@ def _one_seed(
 def _home(config: DictConfig, saved: DictConfig) -> PreparedData:
     """The run's own data, which retraining is done on whatever the domain of the figures."""
     options = domain_options(saved, {})
-    return load_domain(options, load_encoder(config.run), split_seed=saved.split_seed)
+    return load_domain(options, run_encoder(Path(config.run), saved), split_seed=saved.split_seed)
 
 
 def _leave_tasks_out(

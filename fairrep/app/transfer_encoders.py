@@ -10,16 +10,21 @@ from omegaconf import DictConfig, OmegaConf
 from fairrep.app.build import build_module, build_settings
 from fairrep.app.configs import plain
 from fairrep.data import PreparedData
-from fairrep.encoders import Encoder, load_encoder
+from fairrep.encoders import Encoder, TableEncoder, load_encoder, runs_user_code
 from fairrep.evaluation.transfer import TRAINED, TWIN
 from fairrep.training import fit
 
 
-def loaded(run: Path) -> dict[str, Encoder]:
+def run_encoder(folder: Path, config: DictConfig) -> TableEncoder:
+    """A run's encoder; code of the user's own is called if the run's settings say so."""
+    return load_encoder(folder, allow_code=runs_user_code(config.encoder))
+
+
+def loaded(run: Path, config: DictConfig) -> dict[str, Encoder]:
     """The run's encoder, and its λ = 0 twin where the run has one."""
     folders = {TRAINED: run, TWIN: run / "twin"}
     return {
-        name: load_encoder(folder).encoder
+        name: run_encoder(folder, config).encoder
         for name, folder in folders.items()
         if name == TRAINED or folder.is_dir()
     }

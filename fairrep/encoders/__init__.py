@@ -1,7 +1,7 @@
 """Encoders: input layer, trunk, normalised output; heads; saving without pickle."""
 
 from fairrep.encoders.columns import fit_columns
-from fairrep.encoders.encoder import ENCODERS, Encoder, build_encoder
+from fairrep.encoders.encoder import ENCODERS, Encoder, build_encoder, runs_user_code
 from fairrep.encoders.heads import MultitaskHeads
 from fairrep.encoders.inputs import AsIs, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
@@ -9,6 +9,7 @@ from fairrep.encoders.mlp import MLPTrunk
 from fairrep.encoders.normalise import BatchStandardise
 from fairrep.encoders.saved import TableEncoder, load_encoder, save_encoder
 from fairrep.encoders.tabular import TabularTrunk
+from fairrep.encoders.user_module import UserTrunk
 
 __all__ = [
     "ENCODERS",
@@ -21,8 +22,10 @@ __all__ = [
     "OneHotInput",
     "TableEncoder",
     "TabularTrunk",
+    "UserTrunk",
     "build_encoder",
     "fit_columns",
     "load_encoder",
+    "runs_user_code",
     "save_encoder",
 ]

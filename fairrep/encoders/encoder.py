@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fairrep.encoders.examples import example_rows
 from fairrep.encoders.inputs import AsIs, InputLayer, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
 from fairrep.encoders.mlp import MLPTrunk
 from fairrep.encoders.normalise import BatchStandardise
 from fairrep.encoders.tabular import TabularTrunk
+from fairrep.encoders.user_module import UserTrunk, build_user_trunk
 from fairrep.errors import ConfigError
 
 Parts = tuple[InputLayer, nn.Module]
+USER_MODULE = "module"
+"""Name of the encoder that is made of code of the user's own."""
+USER_INPUTS: dict[str, tuple[Callable[[Sequence[int]], InputLayer], str]] = {
+    "one_hot": (OneHotInput, "columns (numbers, one-hot categories)"),
+    "as_is": (
+        lambda sizes: AsIs(len(sizes)),
+        "columns (numbers, codes of categories, -1 for one never seen)",
+    ),
+}
+"""Name → (cardinalities) → input layer, and what its columns are."""
 
 
 def _on_one_hot(trunk: Callable[..., nn.Module]) -> Callable[..., Parts]:
@@ -30,10 +42,20 @@ def _tabular(cardinalities: Sequence[int], **options: Any) -> Parts:
     return AsIs(len(cardinalities)), TabularTrunk(cardinalities, **options)
 
 
+def _user_module(cardinalities: Sequence[int], *, input: str, **options: Any) -> Parts:
+    if input not in USER_INPUTS:
+        raise ConfigError(f"encoder.input must be one of {', '.join(USER_INPUTS)}, got '{input}'.")
+    layer, columns = USER_INPUTS[input]
+    inputs = layer(cardinalities)
+    rows = inputs(example_rows(cardinalities))
+    return inputs, build_user_trunk(rows, columns=columns, **options)
+
+
 ENCODERS: dict[str, Callable[..., Parts]] = {
     "tabular": _tabular,
     "mlp": _on_one_hot(MLPTrunk),
     "linear": _on_one_hot(LinearTrunk),
+    USER_MODULE: _user_module,
 }
 """Name → (cardinalities, dim and the trunk's options) → input layer and trunk."""
 
@@ -69,26 +91,40 @@ class Encoder(nn.Module):
         return self.normalise(h if h.dim() == 3 else h.unsqueeze(0))
 
 
-def build_encoder(cardinalities: Sequence[int], *, name: str, dim: int, **options: Any) -> Encoder:
+def runs_user_code(architecture: Mapping[str, Any]) -> bool:
+    """Whether :func:`build_encoder` imports and calls code of the user's own for it."""
+    return architecture["name"] == USER_MODULE
+
+
+def build_encoder(
+    cardinalities: Sequence[int], *, name: str, dim: int | None, **options: Any
+) -> Encoder:
     """Build an untrained encoder.
 
     Args:
         cardinalities: per column of x its number of categories, 0 for a numeric column.
-        name: ``tabular``, ``mlp`` or ``linear``.
-        dim: size d of the representation.
+        name: ``tabular``, ``mlp``, ``linear`` or ``module``.
+        dim: size d of the representation; ``None`` (``module`` alone) for what the user's module
+            gives.
         **options: the trunk's own, e.g. ``hidden`` and ``dropout`` for ``mlp``; ``columns`` for
-            ``tabular``, see :func:`fairrep.encoders.fit_columns`.
+            ``tabular``, see :func:`fairrep.encoders.fit_columns`; ``target``, ``input``,
+            ``frozen`` and ``options`` for ``module``, whose code is imported and called.
 
     Raises:
         ConfigError: unknown name or option, or a value out of range.
     """
     if name not in ENCODERS:
         raise ConfigError(f"encoder must be one of {', '.join(ENCODERS)}, got '{name}'.")
-    if dim < 1:
+    if dim is None and name != USER_MODULE:
+        raise ConfigError(f"encoder.dim must be given for encoder '{name}', got null.")
+    if dim is not None and dim < 1:
         raise ConfigError(f"encoder.dim must be at least 1, got {dim}.")
     try:
         inputs, trunk = ENCODERS[name](cardinalities, dim=dim, **options)
     except TypeError as problem:
         raise ConfigError(f"encoder '{name}': {problem}.") from problem
     architecture = {"name": name, "dim": dim, "cardinalities": list(cardinalities), **options}
+    if isinstance(trunk, UserTrunk):
+        dim = trunk.dim
+    assert dim is not None  # only a user's module may leave it open
     return Encoder(inputs, trunk, dim, architecture)

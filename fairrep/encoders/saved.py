@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fairrep.data.schema import CategoricalColumn, TableSchema
-from fairrep.encoders.encoder import Encoder, build_encoder
+from fairrep.encoders.encoder import Encoder, build_encoder, runs_user_code
+from fairrep.encoders.examples import example_rows
 from fairrep.errors import RunError
 from fairrep.types import TaskSpec
 
@@ -101,38 +102,87 @@ def save_encoder(encoder: TableEncoder, folder: Path) -> None:
         "tasks": [task.to_json() for task in encoder.tasks],
         "groups": list(encoder.groups),
     }
-    weights = {name: value.contiguous() for name, value in encoder.encoder.state_dict().items()}
+    if runs_user_code(encoder.encoder.architecture):
+        description["examples"] = _on_examples(encoder.encoder).tolist()
+    # cloned, because safetensors refuses tensors that share memory, as tied weights do
+    weights = {
+        name: value.contiguous().clone() for name, value in encoder.encoder.state_dict().items()
+    }
     save_file(weights, folder / f"{WEIGHTS}.part")
     (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False))
 
 
-def load_encoder(path: str | Path, *, device: str | torch.device = "cpu") -> TableEncoder:
+def load_encoder(
+    path: str | Path, *, device: str | torch.device = "cpu", allow_code: bool = False
+) -> TableEncoder:
     """Load a trained encoder from a run folder or an encoder folder, in evaluation mode.
+
+    No code is run but this library's, unless ``allow_code``: an encoder that was trained with
+    ``encoder=module`` is built by calling its ``encoder.target`` again, which must then be
+    importable, before all weights are taken from ``encoder.safetensors``.
 
     Args:
         path: a run's folder, or the folder with ``encoder.safetensors`` and ``encoder.json``.
         device: where the weights go.
+        allow_code: whether the ``encoder.target`` that the folder names may be imported and called.
 
     Raises:
-        RunError: no encoder there, or its files are truncated or of another format.
+        RunError: no encoder there, its files are truncated or of another format, its code may not
+            be run, or is no longer what it was trained with.
+        ConfigError: its code cannot be found, or fails.
     """
     folder = _encoder_folder(Path(path))
     description = _read_description(folder / DESCRIPTION)
     try:
-        encoder = build_encoder(**description["architecture"])
+        architecture = description["architecture"]
+        if runs_user_code(architecture) and not allow_code:
+            raise RunError(
+                f"'{folder}' needs code that is not fairrep's: loading it imports and calls "
+                f"'{architecture['target']}'; if you trust that code, pass allow_code=True."
+            )
+        encoder = build_encoder(**architecture)
         encoder.load_state_dict(load_file(folder / WEIGHTS))
+        if runs_user_code(architecture):
+            _require_same_code(encoder, description["examples"], folder)
         loaded = TableEncoder(
             encoder,
             TableSchema.from_json(description["schema"]),
             tasks=[TaskSpec.from_json(task) for task in description["tasks"]],
             groups=description["groups"],
         )
-    except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as problem:
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as problem:
         raise RunError(
             f"'{folder}' does not hold a whole fairrep encoder: {' '.join(str(problem).split())}"
         ) from problem
     return loaded.to(device).eval()
+
+
+@torch.no_grad()
+def _on_examples(encoder: Encoder) -> Float[Tensor, "n d"]:
+    """What the trunk makes of a few rows in evaluation mode."""
+    was_training = encoder.training
+    x = example_rows(encoder.architecture["cardinalities"]).to(encoder.normalise.mean.device)
+    try:
+        return encoder.eval().trunk(encoder.inputs(x)).float().cpu()
+    finally:
+        encoder.train(was_training)
+
+
+def _require_same_code(encoder: Encoder, saved: list[list[float]], folder: Path) -> None:
+    """Weights fit other code too: what it made of a few rows then, it must make of them now."""
+    now, then = _on_examples(encoder), torch.tensor(saved)
+    tolerance = 1e-3 * float(
+        then.nan_to_num().abs().max()
+    )  # other devices and threads round otherwise
+    if now.shape != then.shape or not torch.allclose(
+        now, then, rtol=0, atol=tolerance, equal_nan=True
+    ):
+        raise RunError(
+            f"'{folder}' was trained with code that gave other outputs than "
+            f"'{encoder.architecture['target']}' gives now; restore that code, and let it keep "
+            "what it draws at random in parameters or buffers, which are saved."
+        )
 
 
 def _encoder_folder(path: Path) -> Path:

@@ -75,8 +75,10 @@ def trained_facts(run: SavedRun) -> list[tuple[str, str]]:
     if architecture := (run.encoder or {}).get("architecture"):
         hidden = architecture.get("hidden")
         layers = f", hidden layers {' – '.join(map(str, hidden))}" if hidden else ""
+        target = f" {architecture['target']}" if "target" in architecture else ""
         dim = architecture.get("dim")
-        facts.append(("encoder", f"{architecture.get('name')}{layers}, {dim} outputs"))
+        outputs = f", {dim} outputs" if dim else ""
+        facts.append(("encoder", f"{architecture.get('name')}{target}{layers}{outputs}"))
     facts.append(("seed", f"{metrics.get('seed')}, split seed {metrics.get('split_seed')}"))
     facts.append(("training", f"{metrics.get('epochs')} epochs, {metrics.get('seconds')} s"))
     facts.append(("head that leads", f"fresh {metrics['head']}"))

@@ -35,7 +35,13 @@ def print_data(data: dict[str, Any], console: Console | None = None) -> None:
     console.print()
 
 
-def print_report(metrics: dict[str, Any], folder: str, console: Console | None = None) -> None:
+def print_report(
+    metrics: dict[str, Any],
+    folder: str,
+    console: Console | None = None,
+    *,
+    user_code: bool = False,
+) -> None:
     """The end of a run: figures per task, leakage, where everything is, what to try next."""
     console = console_or_default(console)
     console.print()
@@ -43,9 +49,10 @@ def print_report(metrics: dict[str, Any], folder: str, console: Console | None =
     console.print(_leakage_table(metrics))
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     console.print("Next:", highlight=False)
+    loaded = f"'{folder}', allow_code=True" if user_code else f"'{folder}'"
     for line in (
         f"tensorboard --logdir {folder}",
-        f"python -c \"import fairrep; print(fairrep.load_encoder('{folder}'))\"",
+        f'python -c "import fairrep; print(fairrep.load_encoder({loaded}))"',
         f"python scripts/train.py -m penalty={metrics['penalty']} penalty.weight=1,10,100",
     ):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)

@@ -154,6 +154,8 @@ def _train(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+            # a frozen module is meant to be
+            warnings.filterwarnings("ignore", message=r".*module\(s\) in eval mode.*")
             trainer.fit(
                 module,
                 train_dataloaders=_train_loader(module, data, settings, trainer),

@@ -12,9 +12,10 @@ from fairrep.errors import ConfigError
 from fairrep.penalties.penalty import fingerprint
 from fairrep.training.fit import FitSettings
 from fairrep.training.module import FairEncoderModule
+from fairrep.training.stack_user import check_user_modules
 
 CACHE = 24 << 20  # bytes of activations of the models that step together on a CPU
-COPIES = 6  # of the parameters: themselves, two moments, gradient, best, a chunk's own
+COPIES = 6  # of the trained parameters: themselves, two moments, gradient, best, a chunk's own
 PASSES = 1.5  # tensors of a layer's size that a step holds: its value, and some gradients
 
 
@@ -88,9 +89,13 @@ def check_stack(
     """Refuse models that cannot share a stack, or do not fit in ``room`` bytes.
 
     Raises:
-        ConfigError: what they must share, or the largest number of models that fits.
+        ConfigError: what they must share, what a user's module must not do, or the largest number
+            of models that fits.
     """
-    shapes = {repr([(n, tuple(p.shape)) for n, p in m.named_parameters()]) for m in modules}
+    shapes = {
+        repr([(n, tuple(p.shape), p.requires_grad) for n, p in m.named_parameters()])
+        for m in modules
+    }
     if len(shapes) > 1:
         raise ConfigError(
             "models of a stack must have parameters of the same shapes; sweep other settings "
@@ -99,8 +104,12 @@ def check_stack(
     for name in ("epochs", "batch_size", "allocation"):
         if len({getattr(one, name) for one in settings}) > 1:
             raise ConfigError(f"models of a stack share {name}; sweep it one value at a time.")
-    parameters = sum(p.numel() for p in modules[0].parameters())
-    own = COPIES * parameters * dtype.itemsize
+    check_user_modules(modules)
+    trained, frozen = (
+        sum(p.numel() for p in modules[0].parameters() if p.requires_grad == learns)
+        for learns in (True, False)
+    )
+    own = (COPIES * trained + frozen) * dtype.itemsize
     step = step_bytes(modules[0], settings[0].batch_size, dtype)
     most = int((room - step) // own)
     if most < len(modules):

@@ -16,10 +16,12 @@ from fairrep.encoders import (
     MLPTrunk,
     MultitaskHeads,
     TabularTrunk,
+    UserTrunk,
 )
 from fairrep.encoders.normalise import batch_moments, newest_weight, standardise
 from fairrep.encoders.tabular import Residual
 from fairrep.errors import ConfigError
+from fairrep.training.stack_user import is_random, run_user_module
 
 Tensors = Mapping[str, Tensor]
 """By the module's own names, each with a leading model axis."""
@@ -41,7 +43,8 @@ def stacked_encoder(
 
     Args:
         encoder: any of them; its own parameters are not used.
-        parameters: of the module that holds ``encoder`` and ``heads``.
+        parameters: of the module that holds ``encoder`` and ``heads``, and the fixed tensors of a
+            user's module.
         running: statistics of the normalised output.
         rows: after the input layer; the same for all models, or each model's own.
         drop: dropout in training; ``None`` in evaluation.
@@ -86,10 +89,11 @@ def run_layers(
     """Run a module with k sets of parameters, on rows of each.
 
     Linear layers are one batched product, dropout is each model's own; a module that holds
-    neither runs as it is under ``vmap``.
+    neither, or is the user's, runs as it is under ``vmap``.
 
     Raises:
-        ConfigError: a module with layers of both kinds that is not known here.
+        ConfigError: a module with layers of both kinds that is not known here, or a user's that
+            does not run under ``vmap``.
     """
     if isinstance(module, nn.Linear):
         return _linear(parameters[f"{name}.weight"], parameters.get(f"{name}.bias"), x)
@@ -97,6 +101,10 @@ def run_layers(
         return x if drop is None else drop(x)
     if isinstance(module, Residual):
         return x + run_layers(module.block, f"{name}.block", parameters, x, drop)
+    if isinstance(module, UserTrunk):
+        training = drop is not None
+        h = run_user_module(module, f"{name}.module", parameters, x, training=training)
+        return run_layers(module.out, f"{name}.out", parameters, h, drop)
     if isinstance(module, IN_ORDER):
         for child, layer in module.named_children():
             x = run_layers(layer, f"{name}.{child}", parameters, x, drop)
@@ -104,7 +112,7 @@ def run_layers(
     own = {key: parameters[f"{name}.{key}"] for key, _ in module.named_parameters()}
     if not own:
         return module(x)  # element by element
-    if isinstance(module, BatchStandardise) or any(_is_random(part) for part in module.modules()):
+    if isinstance(module, BatchStandardise) or any(is_random(part) for part in module.modules()):
         raise ConfigError(
             f"a stack cannot hold the layer {type(module).__name__}; train such models one by one "
             "with scripts/train.py -m."
@@ -117,7 +125,3 @@ def _linear(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
     rows = x.flatten(1, -2)
     y = rows @ weight.mT if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
     return y.unflatten(1, x.shape[1:-1])
-
-
-def _is_random(module: nn.Module) -> bool:
-    return isinstance(module, (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm))

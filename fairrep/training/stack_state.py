@@ -14,6 +14,7 @@ from torch import Tensor
 from fairrep.training.fit import unusable
 from fairrep.training.module import FairEncoderModule
 from fairrep.training.optimizer import in_heads
+from fairrep.training.stack_user import fixed_tensors
 
 CHECKPOINT = "stack.ckpt"
 BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's, as in single runs
@@ -28,7 +29,8 @@ class StackState:
         dtype: in which precision.
 
     Attributes:
-        weights: (M, P) parameters.
+        weights: (M, P) parameters that are trained.
+        fixed: name → (M, …) tensors that are not, or (1, …) where all models share one.
         running: name → (M, …) running statistics.
         best_score: (M,) selection score of the best epoch so far.
         waited: (M,) epochs since then.
@@ -43,17 +45,24 @@ class StackState:
         self, modules: Sequence[FairEncoderModule], device: torch.device, dtype: torch.dtype
     ) -> None:
         models, first = len(modules), modules[0]
-        named = dict(first.named_parameters())
+        named = {name: p for name, p in first.named_parameters() if p.requires_grad}
         self.names = list(named)
         self.shapes = [value.shape for value in named.values()]
         self.sizes = [shape.numel() for shape in self.shapes]
-        rows = [torch.cat([p.detach().flatten() for p in m.parameters()]) for m in modules]
+        rows = [
+            torch.cat([p.detach().flatten() for p in m.parameters() if p.requires_grad])
+            for m in modules
+        ]
         self.weights: Float[Tensor, "m p"] = torch.stack(rows).to(device, dtype)
         self.running = {
             name: torch.stack(
                 [m.encoder.state_dict()[name.removeprefix("encoder.")] for m in modules]
             ).to(device, dtype)
             for name in running_names(first)
+        }
+        fixed = [fixed_tensors(module) for module in modules]
+        self.fixed = {
+            name: _stacked([one[name] for one in fixed], device, dtype) for name in fixed[0]
         }
         self.matrices: Float[Tensor, " p"] = torch.cat(
             [torch.full((n,), float(len(shape) > 1)) for n, shape in zip(self.sizes, self.shapes)]
@@ -81,8 +90,15 @@ class StackState:
         """The parameters of some models by name, as parts of their rows."""
         parts = rows.split(self.sizes, dim=1)
         return {
-            name: part.unflatten(1, shape)
+            name: part.reshape(len(part), *shape)  # unflatten knows no scalars
             for name, part, shape in zip(self.names, parts, self.shapes)
+        }
+
+    def fixed_of(self, models: Sequence[int]) -> dict[str, Tensor]:
+        """The tensors of some models that are not trained."""
+        return {
+            name: value if len(value) == 1 else value[list(models)]
+            for name, value in self.fixed.items()
         }
 
     def adamw(self, rate: Tensor, heads: Tensor, decay: Tensor, clip: Tensor) -> None:
@@ -129,8 +145,10 @@ class StackState:
             for name, value in (("multiplier", self.best_multiplier), ("last_gap", self.last_gap)):
                 if name in module.state_dict():
                     own[name] = value[number]
-            module.load_state_dict(own)
-            module.float()
+            state = module.state_dict()  # tensors that are not of the stack keep their values
+            for name, value in own.items():
+                state[name].copy_(value)
+            module.to("cpu", torch.float32)
 
     def save(self, folder: Path, identity: Any) -> None:
         """Write ``stack.ckpt`` whole or not at all."""
@@ -156,7 +174,7 @@ class StackState:
             raise unusable(file, problem) from problem
 
     def _content(self) -> dict[str, Any]:
-        left_out = ("names", "shapes", "sizes", "matrices", "heads", "gradient")
+        left_out = ("names", "shapes", "sizes", "matrices", "heads", "gradient", "fixed")
         return {name: value for name, value in vars(self).items() if name not in left_out}
 
     def _restore(self, name: str, value: Any) -> None:
@@ -171,6 +189,14 @@ class StackState:
 
 
 def running_names(module: FairEncoderModule) -> list[str]:
-    """Names of the running statistics that a model saves."""
-    saved = set(module.state_dict())
-    return [name for name, _ in module.named_buffers() if name in saved and "." in name]
+    """Names of the running statistics that a model saves: those of its normalised output."""
+    names = (name for name, _ in module.named_buffers())
+    return [name for name in names if name.startswith("encoder.normalise.")]
+
+
+def _stacked(values: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """All models' tensors, once if they are equal; integers stay integers."""
+    first = values[0]
+    same = all(torch.equal(first, value) for value in values[1:])
+    stack = first.unsqueeze(0) if same else torch.stack(list(values))
+    return stack.to(device, dtype if first.is_floating_point() else None)

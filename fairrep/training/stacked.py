@@ -112,6 +112,8 @@ class _Stack:
         share = room / 2 if device.type == "cuda" else min(CACHE, room / self.workers.count)
         self.most = min(len(modules), chunk_size(first, batch, dtype, share))
         self.state = StackState(modules, device, dtype)
+        for module in modules:
+            module.encoder.trunk.to(device)  # for the buffers that its layers read
         least = [1 if m.penalty is None else m.penalty.min_rows for m in modules]
         self.batches = EpochBatches(data, settings, least)
         rows = partial(
@@ -168,7 +170,8 @@ class _Stack:
             self.batches.index(models, step), sampler.counts, sampler.group_weights
         )
         rows = state.weights[models].requires_grad_()
-        parameters, first = state.views(rows), self.modules[models[0]]
+        parameters = state.views(rows) | state.fixed_of(models)
+        first = self.modules[models[0]]
         running = {name: value[models] for name, value in state.running.items()}
         members, running = stacked_encoder(
             first.encoder, parameters, running, batch.rows, drop=partial(self._drop, models)
@@ -228,7 +231,7 @@ class _Stack:
     def _judge(self, models: list[int]) -> dict[int, tuple[float, TaskFigures]]:
         """Validation loss and the joint heads' figures of a chunk."""
         state, first = self.state, self.modules[models[0]]
-        parameters = state.views(state.weights[models])
+        parameters = state.views(state.weights[models]) | state.fixed_of(models)
         running = {name: value[models] for name, value in state.running.items()}
         for model in models:
             if (penalty := self.modules[model].penalty) is not None:
