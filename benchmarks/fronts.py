@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mlp import MLP
 from sklearn.metrics import roc_auc_score
 
 from fairrep.app.build import build_data, build_module, build_settings
@@ -38,6 +39,7 @@ from fairrep.training import fit
 
 RESULTS = Path(__file__).resolve().parent / "results" / "fronts-acs-wa.json"
 DATA = [
+    *MLP,
     "data=acs",
     "data.states=[WA]",
     "data.people=income",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mlp import MLP
 from torch import Tensor, nn
 
 from fairrep.app.build import build_data, build_module, build_settings
@@ -37,7 +38,7 @@ from fairrep.penalties.penalty import Penalty, PenaltyValue
 from fairrep.training import fit
 
 RESULTS = Path(__file__).resolve().parent / "results" / "leak.json"
-DATA = ["experiment=adult_income", "trainer=cpu", "logger=none"]
+DATA = [*MLP, "experiment=adult_income", "trainer=cpu", "logger=none"]
 MOST = 0.58  # leak on validation rows
 TWO, FOUR = "encoder.dim=2", "encoder.dim=4"
 

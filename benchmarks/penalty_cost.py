@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from mlp import MLP
 from torch import Tensor
 
 from fairrep.app.build import build_data, build_module
@@ -53,7 +54,7 @@ def timed(loss: Callable[[], Tensor]) -> float:
 
 def measure(name: str, data: PreparedData, pairs: int) -> dict[str, float | str]:
     """Milliseconds of a step without and with the penalty, and the median of their ratios."""
-    config = compose_config("train", [f"penalty={name}"])
+    config = compose_config("train", [*MLP, f"penalty={name}"])
     module = build_module(config, data, twin=False)
     penalty, batch = module.penalty, adult_batch(data, config.batch_size)
     assert penalty is not None

@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the commands; read 
 import pytorch_lightning as pl
 import torch
 from geomloss import SamplesLoss
+from mlp import MLP
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -51,6 +52,7 @@ def configs(penalty: str, epochs: int) -> list[DictConfig]:
         compose_config(
             "train",
             [
+                *MLP,
                 f"penalty={penalty}",
                 f"penalty.weight={share * base}",
                 "penalty.warmup_epochs=1",
@@ -233,7 +235,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     quieten()
-    data = build_data(compose_config("train", []))
+    data = build_data(compose_config("train", MLP))
     start = os.getloadavg()[0]
     rows = []
     for penalty in arguments.penalties:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mlp import MLP
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -186,21 +187,21 @@ def measured(training: list[str], protocol: list[str]) -> dict:
 
 def adult(arguments: argparse.Namespace) -> dict:
     return measured(
-        ["data=adult", *arguments.overrides],
+        ["data=adult", *MLP, *arguments.overrides],
         [f"seeds={arguments.seeds}", "representations=[trained,twin]"],
     )
 
 
 def acs(arguments: argparse.Namespace) -> dict:
     return measured(
-        ["data=acs", "data.states=[WA]", *arguments.overrides],
+        ["data=acs", "data.states=[WA]", *MLP, *arguments.overrides],
         ["data.states=[AZ]", f"seeds={arguments.seeds}", "representations=[trained,twin]"],
     )
 
 
 def school(arguments: argparse.Namespace) -> dict:
     return measured(
-        ["data=school", *arguments.overrides],
+        ["data=school", *MLP, *arguments.overrides],
         ["split=leave_tasks_out", "folds=5", "representations=[trained,twin]"],
     )
 
