@@ -52,7 +52,8 @@ def one_run(penalty: str, weight: float, seed: int, overrides: list[str]) -> dic
             module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
         )
     z = represent(module.encoder, module.heads, data)
-    row = evaluate_representation(z, data, heads=["mlp"], seed=seed).test["income"]["mlp"]
+    found = evaluate_representation(z, data, data.seen, heads=["mlp"], seed=seed)
+    row = found.test["income"]["mlp"]
     return {
         "weight": weight,
         "seed": seed,
