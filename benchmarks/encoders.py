@@ -63,7 +63,7 @@ ENCODERS = {
 BOUNDS = (0.02, 0.05, 0.10)
 # name → settings, λ
 FRONT: dict[str, tuple[list[str], tuple[float, ...]]] = {
-    "sinkhorn, d = 1": (["penalty=sinkhorn", "encoder.dim=1"], (0.8, 1.2, 1.6, 2.4, 4, 8, 16)),
+    "sinkhorn, d = 1": (["penalty=sinkhorn", "encoder.dim=1"], (0.1, 0.15, 0.25, 0.4, 0.6, 1, 2)),
     "mmd, d = 1": (
         ["penalty=mmd", "encoder.dim=1", "penalty.group.divergence.bandwidth=1"],
         (3, 6, 10, 20, 40),

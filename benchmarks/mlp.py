@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MLP = ["encoder=mlp", "optimizer.lr=0.002", "optimizer.heads=1", "optimizer.patience=0"]
+MLP = ["encoder=mlp", "optimizer.lr=0.002", "optimizer.patience=0"]
