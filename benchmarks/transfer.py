@@ -187,21 +187,21 @@ def measured(training: list[str], protocol: list[str]) -> dict:
 
 def adult(arguments: argparse.Namespace) -> dict:
     return measured(
-        ["data=adult", *MLP, *arguments.overrides],
+        ["data=adult", *MLP, "penalty.weight=6", *arguments.overrides],
         [f"seeds={arguments.seeds}", "representations=[trained,twin]"],
     )
 
 
 def acs(arguments: argparse.Namespace) -> dict:
     return measured(
-        ["data=acs", "data.states=[WA]", *MLP, *arguments.overrides],
+        ["data=acs", "data.states=[WA]", *MLP, "penalty.weight=6", *arguments.overrides],
         ["data.states=[AZ]", f"seeds={arguments.seeds}", "representations=[trained,twin]"],
     )
 
 
 def school(arguments: argparse.Namespace) -> dict:
     return measured(
-        ["data=school", *MLP, *arguments.overrides],
+        ["data=school", *MLP, "penalty.weight=6", *arguments.overrides],
         ["split=leave_tasks_out", "folds=5", "representations=[trained,twin]"],
     )
 
