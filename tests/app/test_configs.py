@@ -46,7 +46,8 @@ def test_every_choice_composes(choice):
     "choice", [c for c in CHOICES if c.split("=")[0] not in ("data", "experiment", "logger")]
 )
 def test_every_choice_builds(choice, german):
-    config = compose_config("train", ["data=german", choice])
+    needed = ["encoder.target=tests.encoders.user_modules:Net"] * (choice == "encoder=module")
+    config = compose_config("train", ["data=german", choice, *needed])
     module = build_module(config, german, twin=False)
     assert (module.penalty is None) == (config.penalty.name == "none")
     assert build_settings(config, german).batch_size == config.batch_size
