@@ -8,8 +8,8 @@
 One task at a time, one setting of each encoder for all of them, chosen on validation rows of Adult.
 A seed is a split (where the publisher names no test rows), an initialisation and batches; the joint
 head of the epoch with the lowest validation loss is read. Boosting is scikit-learn's histogram
-boosting on the same columns, categories as categories, its rate, leaves and number of trees chosen on
-the same validation rows. Test rows are read once. Writes benchmarks/results/encoders.json
+boosting on the same columns, categories as categories, its rate, leaves and number of trees chosen
+on the same validation rows. Test rows are read once. Writes benchmarks/results/encoders.json
 after every seed, and runs nothing that it holds; and encoders-time.json.
 
 The front: fresh MLP heads on frozen representations, s not needed at prediction time. For every
