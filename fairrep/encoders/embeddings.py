@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -129,7 +130,9 @@ class ColumnEmbedding(nn.Module):
 
 
 def _piecewise_linear(bins: list[Tensor], size: int) -> nn.Module:
-    module = PiecewiseLinearEmbeddings(bins, size, activation=True, version="A")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a column with two values has one bin is as it should
+        module = PiecewiseLinearEmbeddings(bins, size, activation=True, version="A")
     for name, buffer in list(module.impl.named_buffers()):
         # rebuilt from the architecture, never saved
         module.impl.register_buffer(name, buffer, persistent=False)
