@@ -63,7 +63,10 @@ ENCODERS = {
 BOUNDS = (0.02, 0.05, 0.10)
 # name → settings, λ
 FRONT: dict[str, tuple[list[str], tuple[float, ...]]] = {
-    "sinkhorn, d = 1": (["penalty=sinkhorn", "encoder.dim=1"], (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)),
+    "sinkhorn, d = 1": (
+        ["penalty=sinkhorn", "encoder.dim=1", "encoder.dropout=0.2", "optimizer.lr=0.008"],
+        (0.15, 0.3, 0.5, 1, 2, 4),
+    ),
 }
 BOOSTING = [(rate, leaves) for rate in (0.05, 0.1) for leaves in (15, 31)]
 TREES = 400
@@ -242,10 +245,12 @@ def chosen(points: list[dict[str, Any]], bound: float) -> dict[str, Any]:
             best.append(max(within, key=lambda p: p["val"]["accuracy"]))
     values = {name: [p["test"][name] for p in best] for name in ("accuracy", "gap")}
     return {
+        "seeds": len(best),
         "settings": [f"{p['setting']}, λ = {p['weight']:g}" for p in best],
         **{
             name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=len(v) > 1))}
             for name, v in values.items()
+            if v
         },
     }
 
