@@ -175,22 +175,16 @@ def build_notion(config: DictConfig, data: PreparedData) -> Notion:
 def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, MultitaskHeads]:
     """Initialise from the seed's own stream, so that the twin starts from the same weights."""
     sizes, options = cardinalities(data.schema), plain(config.encoder)
+    labels = data.train.y[:, : len(data.seen)]
     if "bins" in options:
-        bins = options.pop("bins")
         options["columns"] = fit_columns(
-            data.train.x,
-            data.train.y[:, : len(data.seen)],
-            data.seen,
-            sizes,
-            bins=bins["by"],
-            count=bins["count"],
-            min_rows=bins["min_rows"],
+            data.train.x, labels, data.seen, sizes, **options.pop("bins")
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "init"))
         encoder = build_encoder(sizes, **options)
         heads = MultitaskHeads(data.seen, encoder.dim, hidden=plain(config.heads.hidden))
-    heads.start_at(base_rate_logits(data.train.y[:, : len(data.seen)], data.seen))
+    heads.start_at(base_rate_logits(labels, data.seen))
     return encoder, heads
 
 

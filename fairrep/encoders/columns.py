@@ -21,7 +21,7 @@ def fit_columns(
     tasks: Sequence[TaskSpec],
     cardinalities: Sequence[int],
     *,
-    bins: str,
+    by: str,
     count: int,
     min_rows: int,
 ) -> list[list[float]]:
@@ -37,7 +37,7 @@ def fit_columns(
         y: labels of the seen tasks, NaN = none.
         tasks: the seen tasks, in column order.
         cardinalities: per column its number of categories, 0 for a numeric one.
-        bins: ``tree`` or ``quantile``.
+        by: ``tree`` or ``quantile``.
         count: most bins of a column.
         min_rows: fewest rows of a tree's bin; categories with fewer are rare.
 
@@ -46,8 +46,8 @@ def fit_columns(
 
     Ref: Gorishniy, Rubachev and Babenko (2022), NeurIPS, section 3.2.
     """
-    if bins not in BINS:
-        raise ConfigError(f"encoder.bins.by must be one of {', '.join(BINS)}, got '{bins}'.")
+    if by not in BINS:
+        raise ConfigError(f"encoder.bins.by must be one of {', '.join(BINS)}, got '{by}'.")
     for name, value in (("count", count), ("min_rows", min_rows)):
         if value < 1:
             raise ConfigError(f"encoder.bins.{name} must be at least 1, got {value}.")
@@ -57,7 +57,7 @@ def fit_columns(
         _rare(values[:, j], size, min_rows)
         if size
         else _tree_edges(values[:, j], targets, count, min_rows)
-        if bins == "tree"
+        if by == "tree"
         else _quantile_edges(values[:, j], count)
         for j, size in enumerate(cardinalities)
     ]

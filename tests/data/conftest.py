@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fairrep.data.registry import open_dataset
 from fairrep.errors import FairrepError
+from tests.data.helpers import people, write_csv
 
 
 @pytest.fixture
@@ -23,3 +25,16 @@ def at_hand(request, monkeypatch, tmp_path):
             pytest.skip(str(absent))
 
     return show
+
+
+@pytest.fixture
+def path(tmp_path):
+    """People as a CSV."""
+    return write_csv(tmp_path, people())
+
+
+@pytest.fixture
+def keyed(tmp_path):
+    """People with identifiers, in no order."""
+    keys = np.random.default_rng(1).permutation(10_000)[:400]
+    return write_csv(tmp_path, people().assign(person_id=keys), "keyed.csv"), keys

@@ -25,18 +25,6 @@ CHOICES = {"sensitive": ["sex"], "seen": ["hired"], "novel": []}
 NAMES = tuple(f"embedding_{j}" for j in range(5))
 
 
-@pytest.fixture
-def path(tmp_path):
-    return write_csv(tmp_path, people())
-
-
-@pytest.fixture
-def keyed(tmp_path):
-    """People with identifiers, in no order."""
-    keys = np.random.default_rng(1).permutation(10_000)[:400]
-    return write_csv(tmp_path, people().assign(person_id=keys), "keyed.csv"), keys
-
-
 def raw_x(data) -> np.ndarray:
     """x of all rows in the table's order and in its own units."""
     columns = data.schema.columns

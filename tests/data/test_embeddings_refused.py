@@ -12,18 +12,6 @@ from tests.data.helpers import people, prepare, vectors, write_array, write_csv,
 CHOICES = {"sensitive": ["sex"], "seen": ["hired"], "novel": []}
 
 
-@pytest.fixture
-def path(tmp_path):
-    return write_csv(tmp_path, people())
-
-
-@pytest.fixture
-def keyed(tmp_path):
-    """People with identifiers, in no order."""
-    keys = np.random.default_rng(1).permutation(10_000)[:400]
-    return write_csv(tmp_path, people().assign(person_id=keys), "keyed.csv"), keys
-
-
 AT = np.arange(400)
 GAP = r"row 4 .*nan in embedding_3 \(1 such"
 BAD_ARRAYS = {

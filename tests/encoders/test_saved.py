@@ -43,7 +43,7 @@ def encoder(request):
     x, sizes = torch.from_numpy(schema.encode(TABLE)), cardinalities(schema)
     if options["name"] == "tabular":
         labels, tasks = torch.rand(len(x), 1), [TaskSpec("y", "regression")]
-        options["columns"] = fit_columns(x, labels, tasks, sizes, bins="tree", count=4, min_rows=2)
+        options["columns"] = fit_columns(x, labels, tasks, sizes, by="tree", count=4, min_rows=2)
     torch.manual_seed(0)
     network = build_encoder(sizes, dim=3, **options)
     network(x)

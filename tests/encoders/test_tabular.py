@@ -48,7 +48,7 @@ def step_labels(x, *thresholds):
 
 def fitted(x, y, *, by="tree", count=8, min_rows=5, sizes=(0,)):
     tasks = binary(*(f"t{k}" for k in range(y.shape[1])))
-    return fit_columns(x, y, tasks, sizes, bins=by, count=count, min_rows=min_rows)
+    return fit_columns(x, y, tasks, sizes, by=by, count=count, min_rows=min_rows)
 
 
 def test_a_trees_edges_are_where_the_labels_of_every_task_change():
@@ -98,7 +98,7 @@ def test_a_class_of_many_and_a_real_label_move_edges_too():
     classes = (x[:, 0] > 0.2524).float() + (x[:, 0] > 0.7524).float()
     y = torch.stack([classes, 5 * (x[:, 0] > 0.5024)], dim=1)
     tasks = [TaskSpec("k", "multiclass", labels=("a", "b", "c")), TaskSpec("r", "regression")]
-    (edges,) = fit_columns(x, y, tasks, [0], bins="tree", count=4, min_rows=5)
+    (edges,) = fit_columns(x, y, tasks, [0], by="tree", count=4, min_rows=5)
     assert edges == pytest.approx([0, 0.2525, 0.5025, 0.7525, 1], abs=1e-6)
 
 
