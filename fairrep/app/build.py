@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from fairrep.app.configs import plain
 from fairrep.app.data_settings import checked
 from fairrep.data import PreparedData, prepare_data
-from fairrep.encoders import Encoder, MultitaskHeads, build_encoder, fit_columns
+from fairrep.encoders import Encoder, MultitaskHeads, build_encoder, fit_columns, trunk_options
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import ConfigError
 from fairrep.evaluation import HEADS
@@ -176,10 +176,9 @@ def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, Mu
     """Initialise from the seed's own stream, so that the twin starts from the same weights."""
     sizes, options = cardinalities(data.schema), plain(config.encoder)
     labels = data.train.y[:, : len(data.seen)]
-    if "bins" in options:
-        options["columns"] = fit_columns(
-            data.train.x, labels, data.seen, sizes, **options.pop("bins")
-        )
+    trunk = trunk_options(options)
+    if "bins" in trunk:
+        trunk["columns"] = fit_columns(data.train.x, labels, data.seen, sizes, **trunk.pop("bins"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "init"))
         encoder = build_encoder(sizes, **options)

@@ -1,7 +1,14 @@
 """Encoders: input layer, trunk, normalised output; heads; saving without pickle."""
 
+from fairrep.encoders.cells import Cells
 from fairrep.encoders.columns import fit_columns
-from fairrep.encoders.encoder import ENCODERS, Encoder, build_encoder, runs_user_code
+from fairrep.encoders.encoder import (
+    ENCODERS,
+    Encoder,
+    build_encoder,
+    runs_user_code,
+    trunk_options,
+)
 from fairrep.encoders.heads import MultitaskHeads
 from fairrep.encoders.inputs import AsIs, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
@@ -15,6 +22,7 @@ __all__ = [
     "ENCODERS",
     "AsIs",
     "BatchStandardise",
+    "Cells",
     "Encoder",
     "LinearTrunk",
     "MLPTrunk",
@@ -28,4 +36,5 @@ __all__ = [
     "load_encoder",
     "runs_user_code",
     "save_encoder",
+    "trunk_options",
 ]

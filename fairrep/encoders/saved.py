@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fairrep.data.schema import CategoricalColumn, TableSchema
-from fairrep.encoders.encoder import Encoder, build_encoder, runs_user_code
+from fairrep.encoders.encoder import Encoder, build_encoder, runs_user_code, trunk_options
 from fairrep.encoders.examples import example_rows
 from fairrep.errors import RunError
 from fairrep.types import TaskSpec
@@ -139,7 +139,8 @@ def load_encoder(
         if runs_user_code(architecture) and not allow_code:
             raise RunError(
                 f"'{folder}' needs code that is not fairrep's: loading it imports and calls "
-                f"'{architecture['target']}'; if you trust that code, pass allow_code=True."
+                f"'{trunk_options(architecture)['target']}'; if you trust that code, pass "
+                "allow_code=True."
             )
         encoder = build_encoder(**architecture)
         encoder.load_state_dict(load_file(folder / WEIGHTS))
@@ -180,8 +181,8 @@ def _require_same_code(encoder: Encoder, saved: list[list[float]], folder: Path)
     ):
         raise RunError(
             f"'{folder}' was trained with code that gave other outputs than "
-            f"'{encoder.architecture['target']}' gives now; restore that code, and let it keep "
-            "what it draws at random in parameters or buffers, which are saved."
+            f"'{trunk_options(encoder.architecture)['target']}' gives now; restore that code, "
+            "and let it keep what it draws at random in parameters or buffers, which are saved."
         )
 
 

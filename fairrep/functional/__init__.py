@@ -1,5 +1,6 @@
 """Pure torch: tensors in, tensors out; no state, no input or output."""
 
+from fairrep.functional.cell_usage import cell_usage
 from fairrep.functional.dependence import distance_covariance2, hsic
 from fairrep.functional.geomloss_backend import geomloss_sinkhorn_divergence
 from fairrep.functional.mixture import mixture
@@ -7,9 +8,11 @@ from fairrep.functional.mmd import energy_distance, mean_difference2, mmd2
 from fairrep.functional.random_features import mmd2_rff
 from fairrep.functional.sinkhorn import sinkhorn_divergence
 from fairrep.functional.sliced import sliced_wasserstein2
-from fairrep.functional.total_variation import total_variation
+from fairrep.functional.total_variation import cell_total_variation, total_variation
 
 __all__ = [
+    "cell_total_variation",
+    "cell_usage",
     "distance_covariance2",
     "energy_distance",
     "geomloss_sinkhorn_divergence",

@@ -136,10 +136,14 @@ class GroupPenalty:
         value = z.new_zeros(z.shape[:-2])
         absent = torch.zeros(z.shape[:-2], dtype=torch.int64, device=z.device)
         with in_full_precision(z):
-            for weights in condition_weights(self.notion, y, finite, z.dtype):
-                for one, other in self._comparisons(z, weights, counts):
-                    term, missing = self._compare(one, other)
-                    value, absent = value + term, absent + missing
+            comparisons = (
+                sides
+                for weights in condition_weights(self.notion, y, finite, z.dtype)
+                for sides in self._comparisons(z, weights, counts)
+            )
+            for place, (one, other) in enumerate(comparisons):
+                term, missing = self._compare(one, other, place)
+                value, absent = value + term, absent + missing
         return PenaltyValue(value, absent, (~finite).sum(-1))
 
     def _comparisons(
@@ -156,7 +160,7 @@ class GroupPenalty:
             else:
                 yield from combinations(sides, 2)
 
-    def _compare(self, one: Side, other: Side) -> tuple[Tensor, Tensor]:
+    def _compare(self, one: Side, other: Side, place: int) -> tuple[Tensor, Tensor]:
         """The divergence of two sides, and whether one of them was too small for it."""
         sides = one.weights, other.weights
         batch = sides[0].shape[:-1]
@@ -167,9 +171,13 @@ class GroupPenalty:
         enough = torch.stack([side.sum(-1) >= self.min_rows for side in sides]).all(0)  # (*B,)
         # a comparison that will not count runs on all rows, so that it stays finite
         a, b = (torch.where(enough[..., None], side, 1.0) for side in sides)
-        options = {} if self._draws is None else {"generator": self._draws}
-        value = self.divergence(one.rows, other.rows, a=a, b=b, **options)
+        value = self._value(Side(one.rows, a), Side(other.rows, b), place)
         return torch.where(enough, value, 0.0), (~enough).long()
+
+    def _value(self, one: Side, other: Side, place: int) -> Tensor:
+        """The divergence of the comparison at this place in the penalty's order."""
+        options = {} if self._draws is None else {"generator": self._draws}
+        return self.divergence(one.rows, other.rows, a=one.weights, b=other.weights, **options)
 
 
 def sort_by_group(

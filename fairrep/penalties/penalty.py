@@ -53,7 +53,7 @@ class Penalty(Protocol):
 
 
 def fingerprint(penalty: Penalty | None) -> str:
-    """Equal for penalties of equal settings, whatever their random streams."""
+    """Equal for penalties of equal settings, whatever their streams and averages."""
 
     def plain(value: object) -> object:
         if isinstance(value, partial):
@@ -63,12 +63,8 @@ def fingerprint(penalty: Penalty | None) -> str:
     settings = {} if penalty is None else vars(penalty)
     return repr(
         (type(penalty),)
-        + tuple((name, plain(v)) for name, v in settings.items() if not _is_stream(v))
+        + tuple((name, plain(value)) for name, value in settings.items() if name[0] != "_")
     )
-
-
-def _is_stream(value: object) -> bool:
-    return isinstance(value, torch.Generator)
 
 
 def usable_rows(

@@ -12,6 +12,7 @@ from torch import Tensor
 from fairrep.distributed import gather_rows, sum_over_processes
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.errors import NumericalError
+from fairrep.functional import cell_usage
 from fairrep.penalties import DualAscent, Penalty, warmup_weight
 from fairrep.training.loss import multitask_loss
 from fairrep.training.optimizer import OptimizerSettings, build_optimizer
@@ -101,9 +102,10 @@ class FairEncoderModule(pl.LightningModule):
         members = self.encoder.members(batch.x)  # (m, n, d): an ensemble's learn one by one
         task = self._task_loss(self.heads(members), batch).mean()  # ()
         self._log({"train/task": task}, rows=len(batch.x))
-        loss = task
+        z = members.mean(dim=0)  # (n, d)
+        loss = task - self._usage(z)
         if self.penalty is not None:
-            loss = task + self._weighted_penalty(members.mean(dim=0), batch)
+            loss = loss + self._weighted_penalty(z, batch)
         self._broken += ~torch.isfinite(loss.detach())
         return loss
 
@@ -161,6 +163,15 @@ class FairEncoderModule(pl.LightningModule):
             row_weights=batch.weight,
             task_weights=self.task_weights,
         )
+
+    def _usage(self, z: Tensor) -> Tensor | float:
+        """The reward for keeping cells in use, of the rows of all processes."""
+        cells = self.encoder.cells
+        if cells is None or cells.usage == 0:
+            return 0.0
+        usage = cell_usage(gather_rows(z))
+        self._log({"train/usage": usage}, rows=len(z))
+        return cells.usage * usage
 
     def _weighted_penalty(self, z: Tensor, batch: Batch) -> Tensor:
         """λ times the penalty of the rows of all processes."""

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import torch
 
+from fairrep.encoders import trunk_options
 from fairrep.errors import ConfigError
 from fairrep.penalties.penalty import fingerprint
 from fairrep.training.fit import FitSettings
@@ -21,8 +22,10 @@ PASSES = 1.5  # tensors of a layer's size that a step holds: its value, and some
 
 def kind(module: FairEncoderModule) -> str:
     """Equal for models whose steps are the same computation on other numbers."""
-    architecture = {k: v for k, v in module.encoder.architecture.items() if k != "dropout"}
-    return repr((architecture, str(module.heads), fingerprint(module.penalty)))
+    architecture = module.encoder.architecture
+    trunk = {k: v for k, v in trunk_options(architecture).items() if k != "dropout"}
+    others = {k: v for k, v in architecture.items() if k not in ("trunk", *trunk, "dropout")}
+    return repr((trunk, others, str(module.heads), fingerprint(module.penalty)))
 
 
 def chunks(

@@ -18,6 +18,7 @@ from fairrep.encoders import (
     TabularTrunk,
     UserTrunk,
 )
+from fairrep.encoders.cells import release_cells
 from fairrep.encoders.normalise import batch_moments, newest_weight, standardise
 from fairrep.encoders.tabular import Residual
 from fairrep.errors import ConfigError
@@ -50,10 +51,24 @@ def stacked_encoder(
         drop: dropout in training; ``None`` in evaluation.
 
     Returns:
-        The members' z, and the running statistics afterwards (unchanged in evaluation).
+        The members' z, or the cells (m = 1), and the running statistics afterwards (unchanged in
+        evaluation).
     """
     models = len(running["encoder.normalise.batches"])
     rows = rows.expand(models, -1, -1) if rows.dim() == 2 else rows
+    z, running = _standardised(encoder, parameters, running, rows, drop)
+    if encoder.cells is None:
+        return z, running
+    logits = run_layers(encoder.cells.map, "encoder.cells.map", parameters, z.mean(dim=1), drop)
+    if drop is not None:
+        return logits.softmax(-1).unsqueeze(1), running
+    cells = release_cells(logits, rows, release=encoder.cells.release, merged=encoder.cells.merged)
+    return cells.unsqueeze(1), running
+
+
+def _standardised(
+    encoder: Encoder, parameters: Tensors, running: Tensors, rows: Tensor, drop: Drop | None
+) -> tuple[Float[Tensor, "k m n d"], dict[str, Tensor]]:
     h = run_layers(encoder.trunk, "encoder.trunk", parameters, rows, drop)  # (k, [m,] n, d)
     h = h if h.dim() == 4 else h.unsqueeze(1)
     mean, variance, batches = (

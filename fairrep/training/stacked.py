@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from fairrep.data import PreparedData
+from fairrep.encoders import trunk_options
+from fairrep.functional import cell_usage
 from fairrep.penalties import DualAscent
 from fairrep.training.fit import FitSettings
 from fairrep.training.loss import multitask_loss
@@ -127,7 +129,9 @@ class _Stack:
         self.train_rows, self.val_rows = rows(data.train), rows(data.val)
         self.val_batches = list(validation_batches(data, self.val_rows, batch))
         self.task_weights = torch.stack([m.task_weights for m in modules]).to(device, dtype)
-        self.dropout = [float(m.encoder.architecture.get("dropout", 0.0)) for m in modules]
+        self.dropout = [
+            float(trunk_options(m.encoder.architecture).get("dropout", 0.0)) for m in modules
+        ]
         self.streams = [torch.Generator(device) for _ in modules]
         self.schedule = StackSchedule(modules, settings, self.state, steps=self.batches.steps)
 
@@ -178,8 +182,10 @@ class _Stack:
         )
         outputs = stacked_heads(first.heads, parameters, members)  # (k, m, n, o)
         loss = self._task_loss(models, outputs, batch)  # (k,)
+        z = members.mean(dim=1)  # (k, n, d)
+        if first.encoder.cells is not None and first.encoder.cells.usage > 0:
+            loss = loss - first.encoder.cells.usage * cell_usage(z)
         if first.penalty is not None:
-            z = members.mean(dim=1)  # (k, n, d)
             loss = loss + self._weights(models, step) * self._penalty(models, z, batch)
         (state.gradient[models],) = torch.autograd.grad(loss.sum(), rows)
         for name, value in running.items():

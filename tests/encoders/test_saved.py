@@ -12,6 +12,7 @@ import torch
 import fairrep
 from fairrep.data import fit_schema
 from fairrep.encoders import TableEncoder, build_encoder, fit_columns, load_encoder, save_encoder
+from fairrep.encoders.encoder import trunk_options
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import RunError, SchemaError
 from fairrep.types import TaskSpec
@@ -33,6 +34,7 @@ ARCHITECTURES = {
     "tabular": TABULAR,
     "ensemble": TABULAR | {"ensemble": 3},
     "periodic": TABULAR | {"numeric": "periodic"},
+    "cells": {"name": "cells", "cells": 6, "release": "draw", "usage": 0.1},
 }
 
 
@@ -44,8 +46,12 @@ def encoder(request):
     if options["name"] == "tabular":
         labels, tasks = torch.rand(len(x), 1), [TaskSpec("y", "regression")]
         options["columns"] = fit_columns(x, labels, tasks, sizes, by="tree", count=4, min_rows=2)
+    if options["name"] == "cells":
+        options["trunk"] = ARCHITECTURES["mlp"] | {"dim": 3}
+    else:
+        options["dim"] = 3
     torch.manual_seed(0)
-    network = build_encoder(sizes, dim=3, **options)
+    network = build_encoder(sizes, **options)
     network(x)
     task = TaskSpec("income", "regression", mean=1.5, scale=2.0)
     return TableEncoder(network, schema, tasks=[task], groups=["f", "m"])
@@ -96,7 +102,7 @@ def test_the_batch_size_does_not_matter(encoder):
 
 
 def test_no_rows_give_an_empty_representation(encoder):
-    assert encoder.transform(TABLE.iloc[:0]).shape == (0, 3)
+    assert encoder.transform(TABLE.iloc[:0]).shape == (0, encoder.dim)
 
 
 def test_a_missing_column_is_named(encoder):
@@ -115,7 +121,7 @@ def test_truncated_weights_are_refused(encoder, tmp_path):
 def test_weights_of_another_network_are_refused(encoder, tmp_path):
     save_encoder(encoder, tmp_path)
     description = json.loads((tmp_path / "encoder.json").read_text())
-    description["architecture"]["dim"] = 4
+    trunk_options(description["architecture"])["dim"] = 4
     (tmp_path / "encoder.json").write_text(json.dumps(description))
     with pytest.raises(RunError, match="whole fairrep encoder"):
         load_encoder(tmp_path)
