@@ -1,5 +1,7 @@
 """Upper bounds of TV between two groups' laws on K cells, from counts of calibration rows.
 
+    python benchmarks/cell_bounds.py       # checks them on laws that are known
+
 ``a`` and ``b`` are counts (K,) of the two groups; a bound holds with probability >= 1 - delta over
 calibration rows that had no part in making the cells. TV is the largest demographic-parity
 difference of any classifier that sees the cell alone.
@@ -9,8 +11,11 @@ The first three are unions of Clopper-Pearson intervals, one or more a cell; the
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from scipy.special import betaincinv
+from scipy.stats import binom
 
 GRID = np.linspace(0, 1, 21)
 BASE, CELLS = 0.2, 0.6  # shares of delta in the bound by ratios; the sum takes the rest
@@ -78,3 +83,48 @@ def by_mcdiarmid(a: np.ndarray, b: np.ndarray, *, delta: float) -> float:
     """
     width = np.sqrt(np.log(1 / delta) / 2 * (1 / a.sum() + 1 / b.sum()))
     return float(min(1.0, total_variation(a, b) + width))
+
+
+def main() -> None:
+    """No bound fails more often than it may, and the boxes' is the worst law's within them."""
+    rng = np.random.default_rng(0)
+    draws, delta = 2_000, 0.05
+    most = int(binom.ppf(1 - 1e-4, draws, delta))
+    bounds = (by_upper_rates, by_boxes, by_ratios, by_mcdiarmid)
+    for cells, apart in product((2, 8, 64), (0.0, 0.3)):
+        p = rng.dirichlet(np.full(cells, 2.0))
+        q = (1 - apart) * p + apart * rng.dirichlet(np.full(cells, 2.0))
+        true = 0.5 * np.abs(p - q).sum()
+        failed, width = np.zeros(len(bounds), int), np.zeros(len(bounds))
+        for _ in range(draws):
+            n = rng.binomial(2_000, 0.4)
+            a, b = rng.multinomial(n, p), rng.multinomial(2_000 - n, q)
+            found = np.array([bound(a, b, delta=delta) for bound in bounds])
+            failed += found < true
+            width += (found - true) / draws
+        text = ", ".join(
+            f"{bound.__name__} {width[k]:+.3f} ({failed[k]})" for k, bound in enumerate(bounds)
+        )
+        print(f"K = {cells}, TV = {true:.3f}: mean distance (failures of {draws}): {text}")
+        if failed.max() > most:
+            raise SystemExit(f"A bound may fail {most} times, one failed {failed.max()} times.")
+    check_boxes(rng, delta)
+
+
+def check_boxes(rng: np.random.Generator, delta: float) -> None:
+    """Over every set A of six cells: the largest P(A) - Q(A) that intervals and sums of 1 allow."""
+    for _ in range(50):
+        a, b = (rng.multinomial(300, rng.dirichlet(np.ones(6))) for _ in range(2))
+        (lp, up), (lq, uq) = (interval(n, n.sum(), delta / 24) for n in (a, b))
+        exact = max(
+            min(up[chosen].sum(), 1 - lp[~chosen].sum())
+            - max(lq[chosen].sum(), 1 - uq[~chosen].sum())
+            for chosen in map(np.array, product((False, True), repeat=6))
+        )
+        found = by_boxes(a, b, delta=delta)
+        if not exact - 1e-12 <= found <= exact + 0.05:
+            raise SystemExit(f"The worst law has TV {exact:.4f}, the bound says {found:.4f}.")
+
+
+if __name__ == "__main__":
+    main()
