@@ -185,9 +185,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def show(found: dict[str, Any]) -> None:
     for kind, by_name in found.items():
-        for name, by_bound in by_name.items():
+        for name in ("per_cell", "mcdiarmid"):
             print(f"{kind}, {name}")
-            for bound, one in by_bound.items():
+            for bound, one in by_name[name].items():
                 text = "  ".join(
                     f"{key} {one[key]['mean']:.4f} ± {one[key]['sd']:.4f}"
                     for key in ("val_accuracy", "accuracy", "auc", "gap", "tv", "certificate")
