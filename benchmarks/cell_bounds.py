@@ -86,7 +86,7 @@ def by_mcdiarmid(a: np.ndarray, b: np.ndarray, *, delta: float) -> float:
 
 
 def main() -> None:
-    """No bound fails more often than it may, and the boxes' is the worst law's within them."""
+    """Bounds fail no more often than they may and tend to TV; the boxes' is their worst law's."""
     rng = np.random.default_rng(0)
     draws, delta = 2_000, 0.05
     most = int(binom.ppf(1 - 1e-4, draws, delta))
@@ -108,6 +108,10 @@ def main() -> None:
         print(f"K = {cells}, TV = {true:.3f}: mean distance (failures of {draws}): {text}")
         if failed.max() > most:
             raise SystemExit(f"A bound may fail {most} times, one failed {failed.max()} times.")
+        many = [np.round(size * law) for size, law in ((4e11, p), (6e11, q))]
+        limits = [bound(*many, delta=delta) for bound in bounds]
+        if not np.allclose(limits, true, rtol=0, atol=1e-3):
+            raise SystemExit(f"With many rows a bound must be TV = {true}, got {limits}.")
     check_boxes(rng, delta)
 
 
