@@ -17,7 +17,13 @@ from itertools import cycle
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-SETTINGS = {"test_fraction": 0.2, "val_fraction": 0.2, "split_seed": 0, "min_rows": 10}
+SETTINGS = {
+    "test_fraction": 0.2,
+    "calibration": 0.0,
+    "val_fraction": 0.2,
+    "split_seed": 0,
+    "min_rows": 10,
+}
 
 
 def tile(source: Path, target: Path, rows: int) -> int:

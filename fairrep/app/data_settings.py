@@ -10,7 +10,7 @@ from fairrep.errors import ConfigError
 LISTS = ("sensitive", "features", "tasks.seen", "tasks.novel", "drop", "states", "folktables")
 TEXTS = ("path", "test_path", "embeddings", "test_embeddings", "embeddings_key", "people")
 MAPPINGS = ("types", "positive")
-NUMBERS = ("test_fraction", "val_fraction", "min_rows")
+NUMBERS = ("test_fraction", "calibration", "val_fraction", "min_rows")
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from fairrep.data.registry import RawData, open_dataset
 from fairrep.encoders import TableEncoder
 from fairrep.errors import ConfigError, RunError, listed
 
-CHOICES = ("sensitive", "bins", "test_fraction", "val_fraction", "min_rows")
+CHOICES = ("sensitive", "bins", "test_fraction", "calibration", "val_fraction", "min_rows")
 OF_PATH = ("test_path", "embeddings", "test_embeddings", "embeddings_key")
-RUNS_OWN = ("include_sensitive", "features", "bins", "test_fraction", "val_fraction", "min_rows")
+RUNS_OWN = (*CHOICES[1:], "include_sensitive", "features")
 
 
 def saved_config(run: str | None) -> DictConfig:
@@ -51,7 +51,7 @@ def domain_options(config: DictConfig, asked: dict[str, Any]) -> dict[str, Any]:
         ConfigError: a setting of another form; another table without embeddings, for a run on
             embeddings; settings of a user's table for a registered data set.
     """
-    own = plain(config.data)
+    own = {"calibration": 0.0} | plain(config.data)  # older runs know of none
     given = {key: value for key, value in asked.items() if value is not None}
     tasks = own["tasks"] | {k: v for k, v in given.pop("tasks", {}).items() if v is not None}
     given = checked(given)
@@ -111,6 +111,7 @@ def relabelled(data: PreparedData, seen: list[str]) -> PreparedData:
         train=replace(data.train, y=data.train.y[:, order]),
         val=replace(data.val, y=data.val.y[:, order]),
         test=replace(data.test, y=data.test.y[:, order]),
+        calibration=replace(data.calibration, y=data.calibration.y[:, order]),
     )
 
 
@@ -155,5 +156,6 @@ def _through_schema(data: PreparedData, frame: pd.DataFrame, encoder: TableEncod
         train=splits["train"],
         val=splits["val"],
         test=splits["test"],
+        calibration=splits.get("calibration", data.calibration),
     )
     return relabelled(whole, [task.name for task in encoder.tasks])

@@ -39,6 +39,7 @@ class Choices:
     features: Sequence[str] | None
     include_sensitive: bool
     test_fraction: float
+    calibration: float
     val_fraction: float
     split_seed: int
     min_rows: int
@@ -55,6 +56,7 @@ def prepare_data(
     features: Sequence[str] | None = None,
     include_sensitive: bool = False,
     test_fraction: float,
+    calibration: float,
     val_fraction: float,
     split_seed: int,
     min_rows: int,
@@ -77,7 +79,8 @@ def prepare_data(
         include_sensitive: whether the sensitive columns stay in x.
         test_fraction: share of rows held out for the final figures, where the publisher has not
             named test rows.
-        val_fraction: share of the remaining rows for early stopping and selection.
+        calibration: share of the remaining rows that nothing but a certificate reads; 0 for none.
+        val_fraction: share of the rows that remain then, for early stopping and selection.
         split_seed: seed of the split alone.
         min_rows: training rows that every group must have.
         offline: never download.
@@ -97,6 +100,7 @@ def prepare_data(
         features,
         include_sensitive,
         test_fraction,
+        calibration,
         val_fraction,
         split_seed,
         min_rows,
@@ -133,6 +137,7 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
         strata(raw, intersections(name_groups(attributes, bins=choices.bins)), [*seen, *novel]),
         test_rows=raw.test_rows,
         test_fraction=choices.test_fraction,
+        calibration=choices.calibration,
         val_fraction=choices.val_fraction,
         split_seed=choices.split_seed,
     )
@@ -170,7 +175,12 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
 
 
 def _parts(split: RowSplit) -> dict[str, np.ndarray]:
-    return {"train": split.train, "val": split.val, "test": split.test}
+    return {
+        "train": split.train,
+        "val": split.val,
+        "test": split.test,
+        "calibration": split.calibration,
+    }
 
 
 def _encode_features(
@@ -181,7 +191,8 @@ def _encode_features(
     for part, index in _parts(split).items():
         rows = table.iloc[index]
         encoded[part] = schema.encode(rows)
-        surprises[part] = schema.surprises(encoded[part], rows.isna().to_numpy())
+        if len(rows) or part != "calibration":
+            surprises[part] = schema.surprises(encoded[part], rows.isna().to_numpy())
     return encoded, surprises
 
 

@@ -38,6 +38,8 @@ class PreparedData:
     train: Rows
     val: Rows
     test: Rows
+    calibration: Rows
+    """Rows that nothing but a certificate reads; none unless ``data.calibration`` asks for them."""
     dropped: dict[str, str]
     """Column → why it is not in x."""
     surprises: dict[str, dict[str, dict[str, int]]]
@@ -59,5 +61,6 @@ class PreparedData:
 
     @property
     def splits(self) -> dict[str, Rows]:
-        """The splits by name."""
-        return {"train": self.train, "val": self.val, "test": self.test}
+        """The splits by name; the calibration rows only where there are any."""
+        usual = {"train": self.train, "val": self.val, "test": self.test}
+        return usual | ({"calibration": self.calibration} if len(self.calibration) else {})

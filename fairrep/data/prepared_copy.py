@@ -30,7 +30,7 @@ from fairrep.errors import DataError
 from fairrep.types import AttributeSpec, TaskSpec
 
 KEPT = 4  # copies per data set; older ones are removed
-PARTS = ("train", "val", "test")
+PARTS = ("train", "val", "test", "calibration")
 PLAIN = ("groups", "dropped", "surprises", "left_out", "notes")
 
 
@@ -49,9 +49,10 @@ def save_copy(data: PreparedData, path: Path) -> None:
         DataError: the cache cannot be written.
     """
     tensors = {}
-    for part, rows in data.splits.items():
-        for field in fields(rows):
-            tensors[f"{part}.{field.name}"] = torch.as_tensor(getattr(rows, field.name))
+    for part in PARTS:
+        for field in fields(Rows):
+            value = getattr(getattr(data, part), field.name)
+            tensors[f"{part}.{field.name}"] = torch.as_tensor(value)
     described = {name: getattr(data, name) for name in PLAIN} | {
         "title": data.spec.title,
         "tasks": [task.to_json() for task in data.tasks],
@@ -109,6 +110,7 @@ def load_copy(name: str, path: Path) -> PreparedData | None:
         train=rows["train"],
         val=rows["val"],
         test=rows["test"],
+        calibration=rows["calibration"],
         **plain,
     )
 

@@ -8,15 +8,17 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from fairrep.errors import ConfigError, DataError
+from fairrep.seeds import derive_seed
 
 
 @dataclass(frozen=True)
 class RowSplit:
-    """Row positions of the three splits, ascending."""
+    """Row positions of the splits, ascending."""
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
+    calibration: np.ndarray
 
 
 def split_rows(
@@ -24,29 +26,46 @@ def split_rows(
     *,
     test_rows: np.ndarray | None,
     test_fraction: float,
+    calibration: float,
     val_fraction: float,
     split_seed: int,
 ) -> RowSplit:
-    """Split rows, stratified by group and label.
+    """Split rows, stratified by group and label but for the calibration rows.
+
+    Those are drawn from the others with equal chances, so that within a group they are independent
+    draws from the population if the table's rows are; strata of labels would tie them together.
 
     Args:
         strata: a code >= 0 per row; shares of each code are kept in every split (codes too rare
             to share out are pooled).
         test_rows: the publisher's test rows as booleans; ``None`` draws ``test_fraction``.
         test_fraction: share of all rows, in (0, 1).
-        val_fraction: share of the rows that are not test rows, in (0, 1).
+        calibration: share of the rows that are not test rows, in [0, 1): those that nothing but a
+            certificate reads.
+        val_fraction: share of the rows that are left then, in (0, 1).
         split_seed: the only source of randomness.
     """
     for name, value in (("test_fraction", test_fraction), ("val_fraction", val_fraction)):
         if not 0 < value < 1:
             raise ConfigError(f"data.{name} must lie strictly between 0 and 1, got {value}.")
+    if not 0 <= calibration < 1:
+        raise ConfigError(f"data.calibration must lie in [0, 1), got {calibration}.")
     rows = np.arange(len(strata))
     if test_rows is None:
         rest, test = _stratified(rows, strata, test_fraction, split_seed)
     else:
         rest, test = rows[~test_rows], rows[test_rows]
+    held_out = rest[:0]
+    if calibration > 0:
+        rest, held_out = _drawn(rest, calibration, split_seed)
     train, val = _stratified(rest, strata, val_fraction, split_seed)
-    return RowSplit(train, val, test)
+    return RowSplit(train, val, test, held_out)
+
+
+def _drawn(rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    order = np.random.default_rng(derive_seed(seed, "calibration")).permutation(rows)
+    count = max(1, round(fraction * len(rows)))
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def _stratified(

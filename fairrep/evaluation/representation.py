@@ -62,7 +62,7 @@ def represent(
     heads.to(device).eval()
     z = {
         name: torch.cat([encoder(x.to(device)) for x in rows.x.split(batch_size)])
-        for name, rows in data.splits.items()
+        for name, rows in (("train", data.train), ("val", data.val), ("test", data.test))
     }
     joint = predictions(heads(z["test"]), data.seen)
     return Representation(**{name: rows.cpu().numpy() for name, rows in z.items()}, joint=joint)

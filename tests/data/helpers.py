@@ -12,6 +12,7 @@ from fairrep.data import PreparedData, prepare_data
 
 SETTINGS = {
     "test_fraction": 0.2,
+    "calibration": 0.0,
     "val_fraction": 0.2,
     "split_seed": 0,
     "min_rows": 10,

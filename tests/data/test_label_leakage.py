@@ -27,6 +27,7 @@ CHOICES = Choices(
     features=None,
     include_sensitive=False,
     test_fraction=0.2,
+    calibration=0.0,
     val_fraction=0.2,
     split_seed=0,
     min_rows=10,

@@ -48,7 +48,12 @@ def test_the_copy_is_what_is_read(tmp_path, monkeypatch):
     assert len(german(tmp_path).train) == 640
 
 
-CHANGES = [{"split_seed": 1}, {"sensitive": ["age_over_25"]}, {"val_fraction": 0.3}]
+CHANGES = [
+    {"split_seed": 1},
+    {"sensitive": ["age_over_25"]},
+    {"val_fraction": 0.3},
+    {"calibration": 0.2},
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -11,14 +11,9 @@ from fairrep.errors import ConfigError, DataError
 STRATA = np.repeat([0, 1, 2], [600, 300, 100])
 
 
-def split(strata=STRATA, *, test_rows=None, test_fraction=0.2, val_fraction=0.25, split_seed=0):
-    return split_rows(
-        strata,
-        test_rows=test_rows,
-        test_fraction=test_fraction,
-        val_fraction=val_fraction,
-        split_seed=split_seed,
-    )
+def split(strata=STRATA, *, split_seed=0, **options):
+    usual = {"test_rows": None, "test_fraction": 0.2, "calibration": 0.0, "val_fraction": 0.25}
+    return split_rows(strata, **usual | options, split_seed=split_seed)
 
 
 def test_the_three_parts_are_a_partition_in_ascending_order():
@@ -51,6 +46,41 @@ def test_a_rare_stratum_is_pooled_and_the_others_keep_their_shares():
     parts = split(strata)
     assert len(parts.train) + len(parts.val) + len(parts.test) == 1000
     assert abs((strata[parts.test] == 1).sum() - 100) <= 1
+
+
+def test_without_calibration_rows_nothing_is_left_out():
+    assert len(split().calibration) == 0
+
+
+@pytest.mark.parametrize("official", [None, np.arange(1000) >= 700])
+def test_calibration_rows_come_before_validation_rows_and_leave_the_test_rows_alone(official):
+    usual, parts = split(test_rows=official), split(test_rows=official, calibration=0.3)
+    assert (parts.test == usual.test).all()
+    rest = 1000 - len(parts.test)
+    held_out = round(0.3 * rest)
+    assert len(parts.calibration) == held_out
+    assert abs(len(parts.val) - 0.25 * (rest - held_out)) < 1
+    rows = np.concatenate([parts.train, parts.val, parts.test, parts.calibration])
+    assert sorted(rows) == list(range(1000))
+    assert (split(test_rows=official, calibration=0.3).calibration == parts.calibration).all()
+
+
+def test_calibration_rows_are_drawn_without_strata():
+    """The share of a stratum varies as in independent draws: a hypergeometric count."""
+    strata = np.repeat([0, 1], [500, 500])
+    counts = [
+        (strata[split(strata, calibration=0.5, split_seed=seed).calibration] == 0).sum()
+        for seed in range(200)
+    ]
+    sd = (400 * 0.25 * 400 / 799) ** 0.5  # 400 of 800 rows, half of them of the stratum
+    assert abs(np.mean(counts) - 200) < 4.5 * sd / 200**0.5
+    assert 0.75 < np.std(counts) / sd < 1.25
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, 2.0])
+def test_a_calibration_share_out_of_range_is_refused(value):
+    with pytest.raises(ConfigError, match=rf"data\.calibration must lie in \[0, 1\), got {value}"):
+        split(calibration=value)
 
 
 @pytest.mark.parametrize("name", ["test_fraction", "val_fraction"])
