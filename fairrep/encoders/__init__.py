@@ -14,6 +14,7 @@ from fairrep.encoders.inputs import AsIs, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
 from fairrep.encoders.mlp import MLPTrunk
 from fairrep.encoders.normalise import BatchStandardise
+from fairrep.encoders.quantize import quantize
 from fairrep.encoders.saved import TableEncoder, load_encoder, save_encoder
 from fairrep.encoders.tabular import TabularTrunk
 from fairrep.encoders.user_module import UserTrunk
@@ -34,6 +35,7 @@ __all__ = [
     "build_encoder",
     "fit_columns",
     "load_encoder",
+    "quantize",
     "runs_user_code",
     "save_encoder",
     "trunk_options",
