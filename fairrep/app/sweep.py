@@ -10,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
+from fairrep.app.certificates import merge_cells
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.front_files import RESULT, front_content, write_front
@@ -80,6 +81,8 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
             memory=memory,
             listener=progress,
         )
+    for model, module in zip(models, modules):
+        merge_cells(module.encoder, data, model.config)
     start = time.perf_counter()
     found = evaluate_stack(
         config, data, points, models, modules, rule, diverged=fitted.diverged, device=device

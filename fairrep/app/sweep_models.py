@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
+from fairrep.app.certificates import certificate_of
 from fairrep.app.results import Metrics, part_metrics, plain_figures, with_twin, write_plane
 from fairrep.app.run_folder import DATA, METRICS, RunFolder
 from fairrep.app.sweep_evaluate import RAW, leading, model_name
@@ -28,14 +29,18 @@ def model_metrics(
     fitted: StackResult,
     found: Several[Front],
 ) -> dict[int, Metrics]:
-    """What ``metrics.json`` says of every model that did not diverge, its twin apart."""
-    seconds = round(fitted.seconds / len(models), 3)
+    """What ``metrics.json`` says of every model that did not diverge, its twin apart.
+
+    Certificates hold for all of them at once, whoever is chosen.
+    """
+    seconds, sound = round(fitted.seconds / len(models), 3), len(models) - len(fitted.diverged)
     return {
         k: part_metrics(
             model.config,
             data,
             FitResult(fitted.epochs[k], seconds, finished=True),
             found.test[model_name(k)],
+            certificate_of(modules[k].encoder, data, model.config, candidates=sound),
             weight=modules[k].final_weight(),
             twin=model.twin is None,
         )

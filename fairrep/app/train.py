@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
+from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, plain, resumed
 from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_errors
 from fairrep.app.results import PartResult, part_metrics, write_results
@@ -77,6 +78,7 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     for part, module in zip(parts, modules):
         fitted = _fit(part, module, data, config, settings)
         if first:
+            merge_cells(module.encoder, data, config)
             _export(part, module, data, fitted)
             _stop_if_interrupted(fitted, folder)
             results.append(_evaluate(part, module, data, config, fitted))
@@ -150,6 +152,12 @@ def _evaluate(
         seed=config.seed,
     )
     metrics = part_metrics(
-        config, data, fitted, evaluation, weight=module.final_weight(), twin=part.twin
+        config,
+        data,
+        fitted,
+        evaluation,
+        certificate_of(module.encoder, data, config),
+        weight=module.final_weight(),
+        twin=part.twin,
     )
     return PartResult(metrics, z, evaluation)

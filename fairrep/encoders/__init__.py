@@ -3,6 +3,7 @@
 from fairrep.encoders.cells import Cells
 from fairrep.encoders.columns import fit_columns
 from fairrep.encoders.encoder import (
+    CELLS,
     ENCODERS,
     Encoder,
     build_encoder,
@@ -12,6 +13,7 @@ from fairrep.encoders.encoder import (
 from fairrep.encoders.heads import MultitaskHeads
 from fairrep.encoders.inputs import AsIs, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
+from fairrep.encoders.merge import merge_plan
 from fairrep.encoders.mlp import MLPTrunk
 from fairrep.encoders.normalise import BatchStandardise
 from fairrep.encoders.quantize import quantize
@@ -20,6 +22,7 @@ from fairrep.encoders.tabular import TabularTrunk
 from fairrep.encoders.user_module import UserTrunk
 
 __all__ = [
+    "CELLS",
     "ENCODERS",
     "AsIs",
     "BatchStandardise",
@@ -35,6 +38,7 @@ __all__ = [
     "build_encoder",
     "fit_columns",
     "load_encoder",
+    "merge_plan",
     "quantize",
     "runs_user_code",
     "save_encoder",
