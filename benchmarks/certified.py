@@ -7,7 +7,7 @@
 
 Workers, s = sex, not in x, δ = .05. A seed is a split of the rows and an initialisation. Encoders
 are chosen on training and validation rows: for each bound the best one on validation rows among
-those whose predicted certificate (the larger total variation of the two splits, and the slack of the
+those whose predicted certificate (the larger total variation of the two splits, and the slack of
 calibration rows' number) is within it. Only the chosen ones are certified, each at the full δ, on
 rows that nothing else reads; then the test rows are read, once. Writes
 benchmarks/results/certified.json after every seed, and runs no seed that it holds.
