@@ -56,7 +56,7 @@ COMMON = [
     "trainer=cpu",
     "logger=none",
 ]
-WEIGHTS = (0.3, 0.5, 0.8, 1.2)
+WEIGHTS = (0.3, 0.5, 0.8, 1.2, 2)
 HEADS = ["logistic", "mlp"]
 
 
@@ -85,8 +85,8 @@ def tasks(seen: list[str]) -> list[str]:
 
 INCOME = [
     [f"encoder.cells={cells}", f"encoder.usage={usage}", f"penalty.weight={weight}"]
-    for cells, usage in ((2, 0), (4, 0.05))
-    for weight in WEIGHTS
+    for cells, usage, weights in ((2, 0, WEIGHTS), (4, 0.05, WEIGHTS[1:4]))
+    for weight in weights
 ]
 TWIN = "twin"  # the same trunk without cells and without a penalty
 CONTINUOUS = ["encoder=tabular", "encoder.dim=16", "encoder.dropout=0.2", "penalty=none"]
