@@ -95,7 +95,7 @@ STUDIES = {
         ["data.states=[WA]", *tasks(["income"])], INCOME, (0.03, 0.045, 0.06, 0.08)
     ),
     "states": Study(
-        ["data.states=[AZ,DE,DC,RI,VT,WA]", *tasks(["income"])],
+        ["data.states=[AZ,CT,DC,RI,VT,WA]", *tasks(["income"])],
         INCOME,
         (0.02, 0.035, 0.05),
     ),

@@ -16,8 +16,9 @@ from fairrep.app.configs import compose_config, plain, resumed
 from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_errors
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
+from fairrep.app.table_encoder import table_encoder
 from fairrep.data import PreparedData, describe
-from fairrep.encoders import TableEncoder, runs_user_code, save_encoder
+from fairrep.encoders import runs_user_code, save_encoder
 from fairrep.evaluation import evaluate_representation, represent
 from fairrep.reporting import tables
 from fairrep.training import FairEncoderModule, FitProgress, FitResult, FitSettings, fit
@@ -120,8 +121,7 @@ def _fit(
 def _export(part: Part, module: FairEncoderModule, data: PreparedData, fitted: FitResult) -> None:
     if fitted.epochs == 0:
         return
-    encoder = TableEncoder(module.encoder, data.schema, tasks=data.seen, groups=data.groups)
-    save_encoder(encoder, part.folder.path / "encoder")
+    save_encoder(table_encoder(module.encoder, data), part.folder.path / "encoder")
 
 
 def _stop_if_interrupted(fitted: FitResult, folder: RunFolder) -> None:

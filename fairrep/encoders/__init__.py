@@ -10,6 +10,7 @@ from fairrep.encoders.encoder import (
     runs_user_code,
     trunk_options,
 )
+from fairrep.encoders.fitted_rows import FittedRows
 from fairrep.encoders.heads import MultitaskHeads
 from fairrep.encoders.inputs import AsIs, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
@@ -28,6 +29,7 @@ __all__ = [
     "BatchStandardise",
     "Cells",
     "Encoder",
+    "FittedRows",
     "LinearTrunk",
     "MLPTrunk",
     "MultitaskHeads",

@@ -64,4 +64,5 @@ def quantize(
         encoder.schema,
         tasks=encoder.tasks,
         groups=encoder.groups,
+        fitted=encoder.fitted,
     )

@@ -3,7 +3,6 @@
 from fairrep.evaluation.certificate import Certificate
 from fairrep.evaluation.certify import certify, certify_rkhs, certify_score
 from fairrep.evaluation.figures_of_task import Grouping, Metrics, groupings
-from fairrep.evaluation.fitted_rows import FittedRows
 from fairrep.evaluation.front import Choice, FrontRule, choose, hypervolume, non_dominated
 from fairrep.evaluation.heads import HEADS
 from fairrep.evaluation.metrics import task_metrics
@@ -28,7 +27,6 @@ __all__ = [
     "Certificate",
     "Choice",
     "Evaluation",
-    "FittedRows",
     "FrontRule",
     "Grouping",
     "Metrics",

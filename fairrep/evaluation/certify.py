@@ -223,9 +223,8 @@ def _rows(encoder: Encoder | TableEncoder, x: Table) -> Float[Tensor, "n p"]:
         rows = torch.from_numpy(encoder.schema.encode(x))
     else:
         raise ConfigError("an encoder without its schema reads a preprocessed tensor, not a table.")
-    fitted = getattr(encoder, "fitted", None)
-    if fitted is not None:
-        fitted.refuse(rows.numpy())
+    if isinstance(encoder, TableEncoder) and encoder.fitted is not None:
+        encoder.fitted.refuse(rows.cpu().numpy())
     return rows
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from fairrep.encoders import fitted_rows
+from fairrep.encoders.fitted_rows import TAIL, FittedPart, FittedRows, at_least_by_chance
+from fairrep.encoders.row_hashes import HashSketch, row_hashes
 from fairrep.errors import CertificateError, RunError
-from fairrep.evaluation import fitted_rows
-from fairrep.evaluation.fitted_rows import TAIL, FittedPart, FittedRows, at_least_by_chance
-from fairrep.evaluation.row_hashes import HashSketch, row_hashes
 from tests.data.helpers import prepare
 
 FROZEN = [3122945833328557454, 10915370141120118066]

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.stats import hypergeom
 
+from fairrep.encoders.row_hashes import Hashes, HashSketch, row_hashes
 from fairrep.errors import CertificateError, RunError
-from fairrep.evaluation.row_hashes import Hashes, HashSketch, row_hashes
 
 KEPT = 65_536  # hashes of training rows, and as many of validation rows
 TAIL = 1e-6  # chance with which a count may exceed what chance explains
