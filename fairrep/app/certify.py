@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fairrep.app.build import build_data
-from fairrep.app.certify_extra import extra_rows
+from fairrep.app.certify_extra import extra_rows, refuse_known
 from fairrep.app.configs import compose_config
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.run_folder import RunFolder
@@ -132,6 +132,8 @@ def _rows(
             )
         return own.x, own.s, {"calibration": len(own)}
     x, s = extra_rows(config.extra, data, encoder.schema)
+    if len(own):
+        refuse_known(x, data)
     counts = {"calibration": len(own), "extra": int((s >= 0).sum())}
     if unknown := int((s < 0).sum()):
         counts["unknown_group"] = unknown

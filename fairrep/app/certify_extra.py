@@ -10,7 +10,9 @@ from fairrep.data import PreparedData, TableSchema
 from fairrep.data.attributes import encode_groups, intersections
 from fairrep.data.schema import as_categories
 from fairrep.data.tables import read_table
-from fairrep.errors import ConfigError, DataError, listed
+from fairrep.encoders import FittedRows
+from fairrep.encoders.row_hashes import row_hashes
+from fairrep.errors import CertificateError, ConfigError, DataError, listed
 
 
 def extra_rows(path: str, data: PreparedData, schema: TableSchema) -> tuple[Tensor, Tensor]:
@@ -46,3 +48,18 @@ def extra_rows(path: str, data: PreparedData, schema: TableSchema) -> tuple[Tens
             f"{listed(found, shown=5)}."
         )
     return torch.from_numpy(schema.encode(table)), torch.from_numpy(codes)
+
+
+def refuse_known(x: Tensor, data: PreparedData) -> None:
+    """Refuse rows that are the run's calibration rows again: nobody counts twice.
+
+    Raises:
+        CertificateError: more of them than people who are alike explain.
+    """
+    known = FittedRows.of(data.calibration.x.numpy(), data.val.x.numpy())
+    found, looked_at = known.train.sketch.matches(row_hashes(x.numpy()))
+    if found > known.train.explained(looked_at):
+        raise CertificateError(
+            f"extra must hold other people than the run's calibration rows, but {found:,} of "
+            f"{looked_at:,} rows looked at are calibration rows; leave them out of the file."
+        )

@@ -90,7 +90,8 @@ class Certificate:
     def to_json(self) -> dict[str, Any]:
         """As a JSON-ready dictionary, words included."""
         words = {"slack": self.slack, "promise": self.promise, "limits": list(self.limits)}
-        return asdict(self) | words
+        cells = None if self.cells is None else list(self.cells)
+        return asdict(self) | words | {"cells": cells}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Certificate:
