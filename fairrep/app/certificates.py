@@ -13,6 +13,8 @@ from fairrep.errors import ConfigError
 from fairrep.evaluation import Certificate, certify
 from fairrep.functional import bounds
 from fairrep.functional.total_variation import cell_shares
+from fairrep.penalties import Notion
+from fairrep.training.validation import TOTAL_VARIATION, gaps_of
 
 
 def total_variation_limit(config: DictConfig, data: PreparedData) -> float | None:
@@ -68,6 +70,17 @@ def certificate_of(
         positive=_positive(config, data, rows),
         method=config.certificate.method,
     )
+
+
+@torch.no_grad()
+def cells_distance(encoder: Encoder, rows: Rows, groups: int) -> float | None:
+    """The largest total variation between two groups' cells on some rows, if there are cells."""
+    if encoder.cells is None:
+        return None
+    z = encoder.eval()(rows.x)
+    return gaps_of({}, z, rows.y, rows.s, cells=True, notion=Notion(), groups=groups)[
+        TOTAL_VARIATION
+    ]
 
 
 def check_certificate(config: DictConfig, data: PreparedData) -> None:

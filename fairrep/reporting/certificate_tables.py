@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fairrep.reporting.tables import console_or_default, number
+from fairrep.reporting.terminal import console_or_default, number
 
 MEASURED = {"cell": "total variation", "rkhs": "MMD × norm", "score": "KS distance"}
 SOURCES = {
