@@ -134,3 +134,9 @@ def require_probability(value: float, *, name: str) -> None:
             f"{name} must lie strictly between 0 and 1, got {value}. It is a probability of "
             "failure: 0.05 is usual."
         )
+
+
+def require_positive_scale(value: float, *, name: str) -> None:
+    """Raise unless a bound is a positive, finite number."""
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive finite number, got {value}. Give its bound.")
