@@ -25,7 +25,7 @@ class Difference(NamedTuple):
 
     @property
     def rounding(self) -> float:
-        """Relative error of a product of two probabilities: 16 units in the last place of n ln n."""
+        """Relative error of a product of two probabilities: 16 last places of n ln n."""
         return 16 * 2.0**-52 * sum(size * math.log(size + 2) for size in (self.n, self.m))
 
 

@@ -1,0 +1,171 @@
+import functools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import beta, binom
+
+from fairrep.functional import binomial_difference_upper_bound
+from fairrep.functional.binomial_difference import FIRST_MARGIN, _proved, _slope
+from fairrep.functional.binomial_tails import Difference, tails
+
+bound = functools.cache(binomial_difference_upper_bound)
+
+
+def hoeffding(n, m, delta):
+    return math.sqrt(math.log(1 / delta) / 2 * (1 / n + 1 / m))
+
+
+def probability(t, n, m, u, v):
+    """P(X/n - Y/m <= t), term by term; t may lie on the lattice."""
+    y = np.arange(m + 1)
+    reach = np.floor(n * (t + y / m) + 1e-9)
+    u, v = np.asarray(u)[..., None], np.asarray(v)[..., None]
+    return (binom.pmf(y, m, v) * binom.cdf(reach, n, u)).sum(-1)
+
+
+def enumerated(t, n, m, delta, steps=800):
+    """The largest d on a grid whose worst pair on a grid has probability above delta."""
+    largest = 0.0
+    for d in np.linspace(t, 1, steps + 1):
+        v = np.linspace(0, 1 - d, 201)
+        if probability(t, n, m, np.minimum(v + d, 1), v).max() > delta:
+            largest = d
+    return largest
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (4, 7), (7, 4), (12, 3), (9, 9), (20, 13)])
+@pytest.mark.parametrize(("place", "delta"), [(0, 0.05), (1, 0.05), (2, 0.2), (1, 0.002)])
+def test_on_small_samples_it_is_the_enumerated_bound_and_never_below_it(n, m, place, delta):
+    t = sorted({i / n - j / m for i in range(n + 1) for j in range(m + 1) if i / n >= j / m})
+    t = max(t[min(place, len(t) - 1)], 0.0)
+    exact = enumerated(t, n, m, delta)
+    assert bound(t, n, m, delta=delta) >= exact
+    assert (
+        bound(t, n, m, delta=delta) <= exact + 2 * FIRST_MARGIN * hoeffding(n, m, delta) + 1 / 800
+    )
+
+
+@pytest.mark.parametrize("n", [10, 100, 5000, 50_000, 1_000_000])
+@pytest.mark.parametrize("t", [0.0, 0.02, 0.3])
+@pytest.mark.parametrize("delta", [0.05, 0.001])
+def test_equal_sizes_give_the_clopper_pearson_bound_of_twice_as_many_trials(n, t, delta):
+    """Hoeffding (1956), Theorem 4: n - Y + X is most often small when all trials are alike."""
+    successes = math.floor(n * t + 1e-9) + n
+    exact = 2 * beta.ppf(1 - delta, successes + 1, 2 * n - successes) - 1
+    if exact > 1 - FIRST_MARGIN * hoeffding(n, n, delta):
+        exact = 1.0
+    assert exact >= t + 1 / n  # the theorem's condition
+    assert bound(t, n, n, delta=delta) >= exact * (1 - 1e-9)
+    assert bound(t, n, n, delta=delta) <= exact + 0.01 * (exact - t)
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "ratio"), [(5000, 5000, 0.69), (4750, 250, 0.69), (47_500, 2500, 0.68)]
+)
+def test_its_slack_is_a_third_below_hoeffdings(n, m, ratio):
+    """1.645 / 2 against sqrt(ln(20) / 2): 0.672 in the limit."""
+    slack = bound(0.02, n, m, delta=0.05) - 0.02
+    assert 0.67 * hoeffding(n, m, 0.05) < slack < ratio * hoeffding(n, m, 0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.sampled_from([0.5, 0.1, 0.01, 1e-6]),
+)
+def test_it_rises_with_the_difference_and_the_confidence_and_swaps_the_groups(n, m, t, s, delta):
+    """Up to the margin that the proof adds to what the search found."""
+    low, high = sorted((t, s))
+    margin = 3 * FIRST_MARGIN * hoeffding(n, m, delta / 3)
+    value = bound(low, n, m, delta=delta)
+    assert low <= value <= min(1, low + hoeffding(n, m, delta))
+    assert value <= bound(high, n, m, delta=delta) + margin
+    assert value <= bound(low, n, m, delta=delta / 3) + margin
+    assert value == bound(low, m, n, delta=delta)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.1])
+def test_it_falls_as_either_group_grows(t):
+    sizes = (20, 40, 160, 640)
+    assert (np.diff([bound(t, n, 40, delta=0.05) for n in sizes]) < 0).all()
+    assert (np.diff([bound(t, n, n, delta=0.05) for n in sizes]) < 0).all()
+
+
+def test_it_is_one_where_nothing_is_known():
+    assert bound(1.0, 50, 60, delta=0.05) == 1
+    assert bound(0.5, 1, 1, delta=1e-9) == 1
+    assert bound(0.0, 1, 1, delta=0.05) == pytest.approx(0.95, abs=0.01)  # u = d, v = 0
+
+
+@pytest.mark.parametrize(("n", "m"), [(60, 40), (200, 11), (3000, 2500)])
+def test_tails_are_upper_bounds_within_the_mass_that_windows_leave_out(n, m):
+    u, v = torch.rand(2, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u[:3], v[:3] = torch.tensor([0, 1, 0.5]), torch.tensor([0, 0.5, 1])
+    for t in (0.0, 0.1, 3 / n):
+        ours = tails(Difference(n, m, t, 1e-9), u, v)
+        exact = torch.tensor(probability(t, n, m, u.numpy(), v.numpy()))
+        assert (ours.plain >= exact).all()
+        assert (ours.plain <= exact + 3e-9).all()
+        later = torch.tensor(probability(t + 1 / n, n, m, u.numpy(), v.numpy()))
+        assert (ours.smooth >= ours.plain).all()
+        assert (ours.smooth <= later + 3e-9).all()
+
+
+def test_a_tie_belongs_to_the_event():
+    third = 1 / 3 - 1e-15  # one observation of 1/3, as rounding may leave it
+    value = tails(Difference(3, 2, third, 1e-9), *torch.tensor([[0.5], [0.0]]).double())
+    assert value.plain.item() == pytest.approx(0.5, abs=1e-8)  # P(X <= 1)
+
+
+@pytest.mark.parametrize(("n", "m"), [(50, 40), (400, 20), (5000, 4000), (20_000, 20_000)])
+@pytest.mark.parametrize("z", [0.0, 1.6, 3.0])
+def test_the_smoothed_probability_is_nowhere_steeper_than_its_slope(n, m, z):
+    t = 0.05
+    d = t + z * 0.5 * math.sqrt(1 / n + 1 / m)
+    event = Difference(n, m, t, 1e-13)
+    edges = torch.linspace(0.01, 0.99 - d, 400, dtype=torch.float64)
+    smooth = tails(event, edges + d, edges).smooth
+    steepness = smooth.diff().abs() / edges.diff()
+    slope = _slope(event, d, edges[:-1], edges[1:])
+    assert (steepness <= slope + 1e-9).all()
+    wide = _slope(event, d, edges[:1], edges[-1:])
+    assert wide >= 0.99 * slope.max()
+
+
+@pytest.mark.parametrize(("n", "m"), [(300, 200), (5000, 4000)])
+def test_the_proof_fails_below_the_bound(n, m):
+    """Where some pair is still above delta, no interval argument may say otherwise."""
+    t, delta = 0.03, 0.05
+    low, high = t, t + hoeffding(n, m, delta)
+    for _ in range(40):
+        d = (low + high) / 2
+        v = np.linspace(0, 1 - d, 101)
+        above = probability(t, n, m, v + d, v).max() > delta
+        low, high = (d, high) if above else (low, d)
+    event = Difference(n, m, t, 1e-6 * delta)
+    assert not _proved(event, 0.9999 * low, delta, finest=1e-5)
+    assert _proved(event, low + 0.01 * (low - t), delta, finest=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1.2, 5, 5, 0.05), "difference must lie between 0 and 1"),
+        ((float("nan"), 5, 5, 0.05), "difference must lie between 0 and 1"),
+        ((0.2, 0, 5, 0.05), "n must be an integer"),
+        ((0.2, 5, 5.0, 0.05), "m must be an integer"),
+        ((0.2, 5, 5, 0.0), "delta must lie strictly between 0 and 1"),
+        ((0.2, 5, 5, 1.0), "delta must lie strictly between 0 and 1"),
+    ],
+)
+def test_mistaken_numbers_raise_with_the_requirement(arguments, message):
+    *numbers, delta = arguments
+    with pytest.raises(ValueError, match=message):
+        binomial_difference_upper_bound(*numbers, delta=delta)
