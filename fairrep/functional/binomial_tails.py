@@ -53,7 +53,7 @@ def _block(event: Difference, u: Float[Tensor, " B"], v: Float[Tensor, " B"]) ->
     first, p_x = _window(event, n, u)
     start, p_y = _window(event, m, v)
     below = torch.nn.functional.pad(p_x.cumsum(-1), (1, 0))  # (B, W + 1): P(X < first + w)
-    y = start[:, None] + torch.arange(p_y.shape[1])  # (B, V)
+    y = (start[:, None] + torch.arange(p_y.shape[1])).double()  # (B, V)
     reach = n * (t + TIE + y / m)  # X <= reach is the event, given Y = y
     step = reach.floor()
     place = (step.long() + 1 - first[:, None]).clamp(0, p_x.shape[1])

@@ -175,13 +175,11 @@ def test_total_variation_bounds_fail_at_most_delta_of_the_time_everywhere(cells,
 
 
 @pytest.mark.parametrize(("n", "m"), [(500, 500), (950, 50)])
-@pytest.mark.parametrize("tv", [0.2, 0.6])
+@pytest.mark.parametrize("tv", [0.2, 0.4])
 def test_the_exact_bound_fails_about_delta_of_the_time_under_the_hardest_law(n, m, tv):
     """Two cells and the largest variance: no bound of the estimate alone could be much smaller."""
-    v = min(max(0.5 - tv * min(n, m) / (n + m), 0), 1 - tv)
+    v = 0.5 - tv * m / (n + m)
     q, p = np.array([v, 1 - v]), np.array([v + tv, 1 - v - tv])
-    if n > m:
-        p, q = (p, q)
     draws = 40_000
     failures = failures_of("exact", estimates(p, q, n, m, draws), tv, n, m, DELTA)
     assert fails_no_more_than(DELTA, failures, draws)
@@ -304,5 +302,5 @@ def test_soft_cells_are_refused_by_the_exact_bound():
     soft = torch.rand(500, 4, generator=torch.Generator().manual_seed(0)).softmax(-1).mean(0)
     hard = law(100, 150, 50, 200) / 500
     total_variation_upper_bound(soft, hard, 500, 500, delta=DELTA, method="mcdiarmid")
-    with pytest.raises(ValueError, match="p_hat must be multiples of 1/500.*soft cells"):
+    with pytest.raises(ValueError, match=r"p_hat must be multiples of 1/500.*soft cells"):
         total_variation_upper_bound(soft, hard, 500, 500, delta=DELTA, method="exact")
