@@ -30,6 +30,8 @@ SEARCH_STEPS = 11  # bisections: to 1/2048 of Hoeffding's width
 FIRST_MARGIN = 0.004  # of Hoeffding's width, added to what the search found
 MOST_INTERVALS = 8192
 
+Ends = Float[Tensor, " B"]  # of intervals of v
+
 
 def binomial_difference_upper_bound(difference: float, n: int, m: int, *, delta: float) -> float:
     r"""Upper bound of u - v from one observed difference X/n - Y/m.
@@ -94,23 +96,34 @@ def _proved(event: Difference, d: float, delta: float, *, finest: float) -> bool
     while len(left):
         if len(left) > MOST_INTERVALS or (right - left).max() < finest:
             return False
-        corner = tails(event, left + d, right).plain
-        left, right = left[corner > delta], right[corner > delta]
+        still = _by_corner(event, d, left, right) > delta
+        left, right = left[still], right[still]
         if not len(left):
             break
-        centre = (left + right) / 2
-        here = tails(event, (centre + d).clamp(max=1), centre)
-        if (here.plain > delta).any():
+        here, worst = _by_slope(event, d, left, right)
+        if (here > delta).any():
             return False
-        worst = here.smooth + _slope(event, d, left, right) * (right - left) / 2
-        left, centre, right = (ends[worst > delta] for ends in (left, centre, right))
+        still, centre = worst > delta, (left + right) / 2
+        left, centre, right = left[still], centre[still], right[still]
         left, right = torch.cat([left, centre]), torch.cat([centre, right])
     return True
 
 
-def _slope(
-    event: Difference, d: float, left: Float[Tensor, " B"], right: Float[Tensor, " B"]
-) -> Float[Tensor, " B"]:
+def _by_corner(event: Difference, d: float, left: Ends, right: Ends) -> Float[Tensor, " B"]:
+    """Upper bound over pairs (v + d, v), v in [left, right]: the least u with the greatest v."""
+    return tails(event, left + d, right).plain
+
+
+def _by_slope(
+    event: Difference, d: float, left: Ends, right: Ends
+) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+    """Upper bounds in the middle of [left, right], and over the whole of it."""
+    centre = (left + right) / 2
+    here = tails(event, (centre + d).clamp(max=1), centre)
+    return here.plain, here.smooth + _slope(event, d, left, right) * (right - left) / 2
+
+
+def _slope(event: Difference, d: float, left: Ends, right: Ends) -> Float[Tensor, " B"]:
     r"""Lipschitz constant in v of the smoothed probability at (v + d, v), v in [left, right].
 
     The derivative is n times the difference of two means of one function, the probabilities of
@@ -132,8 +145,8 @@ def _slope(
 def _steepness(
     event: Difference,
     d: float,
-    left: Float[Tensor, " B"],
-    right: Float[Tensor, " B"],
+    left: Ends,
+    right: Ends,
     theta: Float[Tensor, " B"],
 ) -> Float[Tensor, " B"]:
     """Upper bound of the mean steepness of the joined probabilities, by the law tilted by theta."""

@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
 from fairrep.functional import binomial_difference_upper_bound
-from fairrep.functional.binomial_difference import FIRST_MARGIN, _proved, _slope
-from fairrep.functional.binomial_tails import Difference, tails
+from fairrep.functional.binomial_difference import (
+    FIRST_MARGIN,
+    _by_corner,
+    _by_slope,
+    _proved,
+    _slope,
+)
+from fairrep.functional.binomial_tails import Difference, _window, tails
 
 bound = functools.cache(binomial_difference_upper_bound)
 
@@ -152,6 +158,59 @@ def test_the_smoothed_probability_is_nowhere_steeper_than_its_slope(n, m, z):
     assert (steepness <= slope + 1e-9).all()
     wide = _slope(event, d, edges[:1], edges[-1:])
     assert wide >= 0.99 * slope.max()
+
+
+def test_the_slope_is_as_small_as_the_probability():
+    """Chernoff's factor at three standard deviations is exp(-4.5) = 0.011."""
+    n = m = 20_000
+    slopes = []
+    for z in (0, 3):
+        d = 0.05 + z * math.sqrt(0.5 / n)
+        v = torch.tensor([(1 - d) / 2], dtype=torch.float64)
+        slopes.append(_slope(Difference(n, m, 0.05, 1e-13), d, v - 1e-4, v + 1e-4).item())
+    assert 0.011 < slopes[1] / slopes[0] < 0.05
+
+
+@pytest.mark.parametrize(("n", "m"), [(30, 20), (400, 20), (5000, 4000)])
+@pytest.mark.parametrize("intervals", [4, 60])
+@pytest.mark.parametrize("z", [0.5, 2.0])
+def test_what_is_said_of_an_interval_holds_all_over_it(n, m, intervals, z):
+    t = 0.05
+    d = t + z * 0.5 * math.sqrt(1 / n + 1 / m)
+    event = Difference(n, m, t, 1e-13)
+    edges = torch.linspace(0, 1 - d, intervals + 1, dtype=torch.float64)
+    left, right = edges[:-1], edges[1:]
+    corner = _by_corner(event, d, left, right)
+    here, worst = _by_slope(event, d, left, right)
+    inside = left + torch.linspace(0, 1, 21, dtype=torch.float64)[:, None] * (right - left)
+    u = (inside + d).clamp(max=1)
+    dense = torch.stack([tails(event, *pair).plain for pair in zip(u, inside)])
+    assert (corner >= dense.amax(0) - 1e-12).all()
+    assert (worst >= dense.amax(0) - 1e-12).all()
+    torch.testing.assert_close(here, dense[10], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [5, 3000, 10**6])
+@pytest.mark.parametrize("spill", [0.3, 1e-3, 1e-9])
+def test_windows_leave_out_no_more_than_they_say(n, spill):
+    """Also around small means, where the law is Poisson's and not normal."""
+    means = torch.tensor([0.0, 0.01, 0.3, 1, 3, 20, n / 2, n], dtype=torch.float64)
+    u = (means / n).clamp(max=1)
+    for one in torch.cat([u, 1 - u]).split(1):
+        _, p = _window(Difference(n, n, 0.0, spill), n, one)
+        assert 1 - spill - 1e-7 * n / 10**6 - 1e-12 <= p.sum().item()
+
+
+@pytest.mark.parametrize(("n", "m"), [(2000, 300), (300, 2000), (5000, 4000)])
+@pytest.mark.parametrize("t", [0.01, 0.5])
+def test_unequal_sizes_give_the_worst_pair_within_one_per_cent_of_slack(n, m, t):
+    delta = 0.05
+    value = bound(t, n, m, delta=delta)
+    for share in (0.985, 1.0):
+        d = t + share * (value - t)
+        v = np.linspace(0, 1 - d, 101)
+        worst = probability(t, n, m, v + d, v).max()
+        assert (worst > delta) == (share < 1)
 
 
 @pytest.mark.parametrize(("n", "m"), [(300, 200), (5000, 4000)])
