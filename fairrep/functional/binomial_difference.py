@@ -79,9 +79,7 @@ def _search(event: Difference, delta: float, low: float, high: float) -> float:
     """Where the largest of a few probabilities falls below delta; no proof."""
     for _ in range(SEARCH_STEPS):
         d = (low + high) / 2
-        widest = 0.5 - d * event.m / (event.n + event.m)  # v of the largest variance
-        grid = torch.linspace(0, 1 - d, 9, dtype=torch.float64)
-        v = torch.cat([grid, grid.new_tensor([min(max(widest, 0), 1 - d)])])
+        v = torch.linspace(0, 1 - d, 9, dtype=torch.float64)
         if tails(event, (v + d).clamp(max=1), v).plain.max() > delta:
             low = d
         else:

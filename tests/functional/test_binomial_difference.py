@@ -14,6 +14,7 @@ from fairrep.functional.binomial_difference import (
     _by_corner,
     _by_slope,
     _proved,
+    _search,
     _slope,
 )
 from fairrep.functional.binomial_tails import Difference, _window, tails
@@ -191,14 +192,32 @@ def test_what_is_said_of_an_interval_holds_all_over_it(n, m, intervals, z):
 
 
 @pytest.mark.parametrize("n", [5, 3000, 10**6])
-@pytest.mark.parametrize("spill", [0.3, 1e-3, 1e-9])
+@pytest.mark.parametrize("spill", [0.3, 1e-3, 1e-12])
 def test_windows_leave_out_no_more_than_they_say(n, spill):
     """Also around small means, where the law is Poisson's and not normal."""
-    means = torch.tensor([0.0, 0.01, 0.3, 1, 3, 20, n / 2, n], dtype=torch.float64)
+    means = torch.tensor([0.0, 0.01, 0.3, 1, 3, 20, 60, 200, n / 2, n], dtype=torch.float64)
     u = (means / n).clamp(max=1)
     for one in torch.cat([u, 1 - u]).split(1):
-        _, p = _window(Difference(n, n, 0.0, spill), n, one)
-        assert 1 - spill - 1e-7 * n / 10**6 - 1e-12 <= p.sum().item()
+        first, p = _window(Difference(n, n, 0.0, spill), n, one)
+        last = first.item() + p.shape[1] - 1
+        assert binom.cdf(first.item() - 1, n, one.item()) + binom.sf(last, n, one.item()) <= spill
+
+
+@pytest.mark.parametrize("n", [10, 5000, 10**6, 10**7])
+def test_rounding_never_takes_away_from_a_certain_event(n):
+    u, v = torch.rand(2, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    certain = tails(Difference(n, n, 1.0, 1e-15), u, v).plain
+    assert (certain >= 1).all()
+    assert (certain <= 1 + 1e-5).all()
+
+
+@pytest.mark.parametrize("t", [0.05, 0.2, 0.4, 0.6])
+def test_the_search_comes_close_to_the_worst_pair(t):
+    n, m, delta = 2000, 300, 0.05
+    found = _search(Difference(n, m, t, 1e-9), delta, t, t + hoeffding(n, m, delta))
+    v = torch.linspace(0, 1 - found, 2001, dtype=torch.float64)
+    worst = tails(Difference(n, m, t, 1e-9), v + found, v).plain.max().item()
+    assert worst == pytest.approx(delta, rel=0.01)  # 1% of delta: 0.3% of slack
 
 
 @pytest.mark.parametrize(("n", "m"), [(2000, 300), (300, 2000), (5000, 4000)])
