@@ -132,7 +132,9 @@ def certify_rkhs(
     def compare(one: Tensor, other: Tensor, share: float) -> tuple[float, float]:
         square = mmd2(one.double(), other.double(), bandwidth=bandwidth, estimator="biased")
         mmd = float(square.clamp_min(0).sqrt())  # below 0 by rounding alone
-        bound = bounds.rkhs_gap_upper_bound(mmd, len(one), len(other), delta=share, norm=norm)
+        bound = bounds.rkhs_gap_upper_bound(
+            mmd, len(one), len(other), delta=share, kernel_bound=1.0, norm=norm
+        )
         return norm * mmd, bound
 
     z = _represent(network, rows)
@@ -147,6 +149,7 @@ def certify_score(
     groups: Sequence[str],
     delta: float,
     candidates: int = 1,
+    method: bounds.Method = "exact",
 ) -> Certificate:
     """Bound the demographic-parity difference of one given score at every threshold at once.
 
@@ -156,6 +159,7 @@ def certify_score(
         groups: names of the groups.
         delta: probability with which the certificate may fail, in (0, 1).
         candidates: as for :func:`certify`.
+        method: as for :func:`certify`.
 
     Raises:
         ConfigError: a value out of range.
@@ -164,11 +168,12 @@ def certify_score(
 
     def compare(one: Tensor, other: Tensor, share: float) -> tuple[float, float]:
         distance = float(ks_distance(one, other))
-        return distance, bounds.ks_upper_bound(distance, len(one), len(other), delta=share)
+        bound = bounds.ks_upper_bound(distance, len(one), len(other), delta=share, method=method)
+        return distance, bound
 
     values, codes = torch.as_tensor(scores), _codes(s, tuple(groups))
     found = _largest(values, codes, groups, compare, delta=delta, candidates=candidates)
-    return Certificate("score", **found, method="mcdiarmid")
+    return Certificate("score", **found, method=method)
 
 
 def _largest(

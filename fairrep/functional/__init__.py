@@ -9,6 +9,7 @@ from fairrep.functional.bounds import (
     rkhs_gap_upper_bound,
     total_variation_upper_bound,
 )
+from fairrep.functional.cell_usage import cell_usage
 from fairrep.functional.dependence import distance_covariance2, hsic
 from fairrep.functional.geomloss_backend import geomloss_sinkhorn_divergence
 from fairrep.functional.mixture import mixture
@@ -20,6 +21,8 @@ from fairrep.functional.total_variation import cell_total_variation, total_varia
 
 __all__ = [
     "binomial_difference_upper_bound",
+    "cell_total_variation",
+    "cell_usage",
     "delta_per_statement",
     "distance_covariance2",
     "dkw_ks_upper_bound",

@@ -17,6 +17,7 @@ Intervals where neither suffices are halved.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -33,6 +34,7 @@ MOST_INTERVALS = 8192
 Ends = Float[Tensor, " B"]  # of intervals of v
 
 
+@lru_cache(maxsize=1024)
 def binomial_difference_upper_bound(difference: float, n: int, m: int, *, delta: float) -> float:
     r"""Upper bound of u - v from one observed difference X/n - Y/m.
 

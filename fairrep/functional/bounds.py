@@ -38,7 +38,7 @@ def total_variation_upper_bound(
     n_q: int,
     *,
     delta: float,
-    method: Method,
+    method: Method = "exact",
 ) -> float:
     r"""Upper bound of the total variation between the cells' laws in two groups.
 

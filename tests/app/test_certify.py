@@ -149,7 +149,7 @@ def test_calibration_rows_given_twice_are_refused(run, folder, tmp_path):
         ("run=nowhere", RunError, "holds no config.yaml"),
         ("delta=1.5", ConfigError, "delta must lie strictly between 0 and 1, got 1.5"),
         ("delta=much", ConfigError, "delta must be a number, got 'much'"),
-        ("candidates=0", ConfigError, "candidates must be at least 1, got 0"),
+        ("candidates=0", ConfigError, "candidates must be an integer >= 1, got 0"),
         ("candidates=1.5", ConfigError, "candidates must be an integer"),
         ("method=normal", ConfigError, "method must be one of exact, mcdiarmid, got 'normal'"),
         ("representation=raw", ConfigError, "representation must be one of trained, twin"),
