@@ -143,7 +143,8 @@ class FairEncoderModule(pl.LightningModule):
             self._log({f"val/{TOTAL_VARIATION}": gaps[TOTAL_VARIATION]})
         if isinstance(self.weight, DualAscent):
             self.last_gap.fill_(gaps[self.weight.task])
-        score = self.selection.score(loss=loss, utility=utility, gap=self.selection.gap(gaps))
+        gap, epoch = self.selection.gap(gaps), self.current_epoch + 1
+        score = self.selection.score(loss=loss, utility=utility, gap=gap, epoch=epoch)
         self._log({"val/loss": loss, "val/utility": utility, "val/selection": score})
 
     def gaps(

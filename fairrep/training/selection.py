@@ -18,19 +18,20 @@ class SelectionRule:
         by: ``loss`` takes the lowest validation loss (tasks + final λ * penalty); ``utility``
             takes the highest mean utility of the seen tasks (accuracy, or R² for regression)
             among epochs whose validation demographic-parity difference is within ``max_gap``, and
-            the smallest difference while none is.
+            the smallest difference while none is; ``last`` takes the last epoch, which the falling
+            learning rate has settled, where validation rows are too few to tell epochs apart.
         max_gap: bound of ``utility``, in [0, 1].
         task: the seen task whose difference that is; ``None`` for the largest of all;
             ``total_variation`` for the cells' instead.
     """
 
-    by: Literal["loss", "utility"]
+    by: Literal["loss", "utility", "last"]
     max_gap: float
     task: str | None = None
 
     def __post_init__(self) -> None:
-        if self.by not in ("loss", "utility"):
-            raise ConfigError(f"selection.by must be loss or utility, got '{self.by}'.")
+        if self.by not in ("loss", "utility", "last"):
+            raise ConfigError(f"selection.by must be loss, utility or last, got '{self.by}'.")
         if not 0 <= self.max_gap <= 1:
             raise ConfigError(f"selection.max_gap must lie in [0, 1], got {self.max_gap}.")
 
@@ -40,8 +41,10 @@ class SelectionRule:
             return gaps[self.task]
         return max(gap for name, gap in gaps.items() if name != TOTAL_VARIATION)
 
-    def score(self, *, loss: float, utility: float, gap: float) -> float:
+    def score(self, *, loss: float, utility: float, gap: float, epoch: int) -> float:
         """Return the number to maximise."""
+        if self.by == "last":
+            return float(epoch)
         if self.by == "loss":
             return -loss
         # R² has no lower bound; every feasible epoch must still beat every infeasible one

@@ -282,6 +282,7 @@ class _Stack:
                 loss=loss,
                 utility=sum(values["utility"] for values in figures.values()) / len(figures),
                 gap=module.selection.gap(gaps),
+                epoch=int(state.epoch),
             )
             score = float(torch.tensor(score, dtype=self.dtype))  # as precise as a logged one
             if isinstance(module.weight, DualAscent):

@@ -66,7 +66,8 @@ def test_every_model_of_a_stack_is_its_single_run(data, tmp_path, penalty, dropo
 def test_cells_in_a_stack_are_their_single_runs(data, tmp_path, release):
     """Weights of the cells, running shares of the penalty, and the reward for usage included."""
     common = "encoder=cells", "penalty=total_variation", f"encoder.release={release}"
-    others = [[], ["seed=1", "encoder.usage=0"], ["penalty.weight=2", "encoder.trunk.dropout=0"]]
+    own = ["penalty.weight=2", "encoder.trunk.dropout=0", "selection.by=last"]
+    others = [[], ["seed=1", "encoder.usage=0"], own]
     chosen = configs(*common, "batch_size=128", others=others)
     modules, result = stacked(data, chosen, tmp_path)
     assert result.diverged == ()
