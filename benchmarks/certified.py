@@ -56,7 +56,7 @@ COMMON = [
     "trainer=cpu",
     "logger=none",
 ]
-WEIGHTS = (0.3, 0.5, 0.8, 1.2, 2)
+WEIGHTS = (0.5, 0.8, 1.2, 2)
 HEADS = ["logistic", "mlp"]
 
 
@@ -85,7 +85,7 @@ def tasks(seen: list[str]) -> list[str]:
 
 INCOME = [
     [f"encoder.cells={cells}", f"encoder.usage={usage}", f"penalty.weight={weight}"]
-    for cells, usage, weights in ((2, 0, WEIGHTS), (4, 0.05, WEIGHTS[1:4]))
+    for cells, usage, weights in ((2, 0, WEIGHTS), (4, 0.05, WEIGHTS[1:3]))
     for weight in weights
 ]
 TWIN = "twin"  # the same trunk without cells and without a penalty
