@@ -121,6 +121,7 @@ def save_encoder(encoder: TableEncoder, folder: Path) -> None:
     }
     save_file(weights, folder / f"{WEIGHTS}.part")
     (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+    (folder / FITTED).unlink(missing_ok=True)  # of an encoder that was here before
     if encoder.fitted is not None:
         encoder.fitted.save(folder / FITTED)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False))
