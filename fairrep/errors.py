@@ -27,6 +27,10 @@ class RunError(FairrepError):
     """A run folder, a checkpoint or an encoder folder cannot be used as asked."""
 
 
+class CertificateError(FairrepError):
+    """Rows that a certificate cannot be computed on."""
+
+
 def listed(names: Sequence[str], *, shown: int = 20) -> str:
     """Join names for one line: all of them, or the first, the last and how many there are."""
     if len(names) <= shown:

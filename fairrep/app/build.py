@@ -9,6 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from fairrep.app.certificates import check_certificate, total_variation_limit
 from fairrep.app.configs import plain
 from fairrep.app.data_settings import checked
 from fairrep.data import PreparedData, prepare_data
@@ -25,6 +26,7 @@ from fairrep.training import (
     SelectionRule,
     base_rate_logits,
 )
+from fairrep.training.validation import TOTAL_VARIATION
 
 
 def build_data(config: DictConfig) -> PreparedData:
@@ -77,6 +79,7 @@ def build_module(config: DictConfig, data: PreparedData, *, twin: bool) -> FairE
     Raises:
         ConfigError: a setting that is out of range or unknown.
     """
+    check_certificate(config, data)
     encoder, heads = _build_networks(config, data)
     weight = build_weight(config, data)
     penalty = None if twin else build_penalty(config, data, encoder.dim)
@@ -124,9 +127,11 @@ def _try_out(penalty: Penalty, data: PreparedData, dim: int) -> None:
 
 def build_weight(config: DictConfig, data: PreparedData) -> float | DualAscent:
     """λ as a number, or as the multiplier of a constraint on a task's validation gap."""
-    asked = config.penalty.weight
+    asked, limit = config.penalty.weight, total_variation_limit(config, data)
     if asked == "auto":
         settings = plain(config.penalty.auto)
+        if limit is not None:
+            return DualAscent(**settings | {"task": TOTAL_VARIATION, "target": limit})
         settings["task"] = _seen_task(data, settings["task"], "penalty.auto.task")
         try:
             return DualAscent(**settings)
@@ -142,6 +147,8 @@ def build_selection(config: DictConfig, data: PreparedData) -> SelectionRule:
     by, max_gap, task = config.selection.by, config.selection.max_gap, config.selection.task
     if task is not None:
         _seen_task(data, task, "selection.task")
+    if by is None and (limit := total_variation_limit(config, data)) is not None:
+        return SelectionRule("utility", limit, TOTAL_VARIATION)
     if by is None and config.penalty.weight == "auto":
         constraint = config.penalty.auto
         task = _seen_task(data, constraint.task, "penalty.auto.task")

@@ -103,6 +103,7 @@ def _point(
 ) -> Content:
     own = [k for k, model in enumerate(models) if model.point == position]
     sound = [metrics[k] for k in own if k in metrics]
+    certificates = [one["certificate"] for one in sound if one.get("certificate")]
     leaks = [one["leakage"]["trained"][one["leakage"]["probe"]] for one in sound]
     return {
         "settings": point.settings,
@@ -118,6 +119,12 @@ def _point(
         },
         "leakage": {name: summary([one[name] for one in leaks]) for name in leaks[0]}
         if leaks
+        else None,
+        "certificate": {
+            name: summary([one[name] for one in certificates]) for name in ("bound", "distance")
+        }
+        | {key: certificates[0][key] for key in ("delta", "candidates")}
+        if certificates
         else None,
     }
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from fairrep.app.configs import plain
 from fairrep.app.run_folder import METRICS, PLANE, RunFolder
 from fairrep.data import PreparedData
-from fairrep.evaluation import Evaluation, Representation, principal_plane
+from fairrep.evaluation import Certificate, Evaluation, Representation, principal_plane
 from fairrep.reporting import figures
 from fairrep.training import FitResult
 
@@ -34,6 +34,7 @@ def part_metrics(
     data: PreparedData,
     fitted: FitResult,
     evaluation: Evaluation,
+    certificate: Certificate | None,
     *,
     weight: float,
     twin: bool,
@@ -61,6 +62,7 @@ def part_metrics(
             for task, by_head in evaluation.val.items()
         },
         "test": evaluation.test,
+        "certificate": None if certificate is None else certificate.to_json(),
         "twin": None,
         "leakage": {
             "trained": evaluation.leakage,
@@ -80,7 +82,7 @@ def with_twin(metrics: Metrics, twin: Metrics | None) -> Metrics:
     """Put the twin's figures beside the trained encoder's."""
     if twin is None:
         return metrics
-    beside = {"seconds": twin["seconds"], "epochs": twin["epochs"], "test": twin["test"]}
+    beside = {key: twin[key] for key in ("seconds", "epochs", "test", "certificate")}
     leakage = metrics["leakage"] | {"twin": twin["leakage"]["trained"]}
     return metrics | {"twin": beside, "leakage": leakage}
 

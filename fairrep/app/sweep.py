@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,19 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
+from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.front_files import RESULT, front_content, write_front
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack, model_name
 from fairrep.app.sweep_models import MODELS, model_metrics, references, write_models
-from fairrep.app.sweep_plan import build_device, build_rule, plan_models, plan_points
+from fairrep.app.sweep_plan import Model, build_device, build_rule, plan_models, plan_points
 from fairrep.app.sweep_progress import SweepProgress
-from fairrep.data import describe
+from fairrep.data import PreparedData, describe
 from fairrep.errors import ConfigError, RunError
 from fairrep.reporting import sweep_tables, tables
-from fairrep.training import fit_stack
+from fairrep.training import FairEncoderModule, fit_stack
 from fairrep.training.stack_chunks import check_stack, free_memory
 
 
@@ -80,6 +82,8 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
             memory=memory,
             listener=progress,
         )
+    for model, module in zip(models, modules):
+        merge_cells(module.encoder, data, model.config)
     start = time.perf_counter()
     found = evaluate_stack(
         config, data, points, models, modules, rule, diverged=fitted.diverged, device=device
@@ -99,10 +103,26 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
         references=references(found, config.evaluation.headline),
         seconds={"training": fitted.seconds, "evaluation": seconds},
     )
+    content["selection"]["certificate"] = _selected_certificate(
+        found.settled.model, models, modules, data
+    )
     write_models(folder, data, about, models, modules, metrics, found)
     write_front(folder, content)
     sweep_tables.print_front(content, str(path))
     return content
+
+
+def _selected_certificate(
+    chosen: int | None,
+    models: Sequence[Model],
+    modules: Sequence[FairEncoderModule],
+    data: PreparedData,
+) -> dict[str, Any] | None:
+    """The selected model's own: validation rows chose it, so that it has all of δ."""
+    if chosen is None:
+        return None
+    found = certificate_of(modules[chosen].encoder, data, models[chosen].config)
+    return None if found is None else found.to_json()
 
 
 def _memory(config: DictConfig) -> float | None:

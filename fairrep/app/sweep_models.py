@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
+from fairrep.app.certificates import certificate_of
 from fairrep.app.results import Metrics, part_metrics, plain_figures, with_twin, write_plane
 from fairrep.app.run_folder import DATA, METRICS, RunFolder
 from fairrep.app.sweep_evaluate import RAW, leading, model_name
 from fairrep.app.sweep_front import Front, Table
 from fairrep.app.sweep_plan import Model
+from fairrep.app.table_encoder import fitted_rows, table_encoder
 from fairrep.data import PreparedData
-from fairrep.encoders import TableEncoder, save_encoder
+from fairrep.encoders import FittedRows, save_encoder
 from fairrep.evaluation import Several
 from fairrep.evaluation.several import MAJORITY
 from fairrep.training import FairEncoderModule, FitResult, StackResult
@@ -28,14 +30,18 @@ def model_metrics(
     fitted: StackResult,
     found: Several[Front],
 ) -> dict[int, Metrics]:
-    """What ``metrics.json`` says of every model that did not diverge, its twin apart."""
-    seconds = round(fitted.seconds / len(models), 3)
+    """What ``metrics.json`` says of every model that did not diverge, its twin apart.
+
+    Certificates hold for all of them at once, whoever is chosen.
+    """
+    seconds, sound = round(fitted.seconds / len(models), 3), len(models) - len(fitted.diverged)
     return {
         k: part_metrics(
             model.config,
             data,
             FitResult(fitted.epochs[k], seconds, finished=True),
             found.test[model_name(k)],
+            certificate_of(modules[k].encoder, data, model.config, candidates=sound),
             weight=modules[k].final_weight(),
             twin=model.twin is None,
         )
@@ -57,6 +63,7 @@ def write_models(
 
     Of a model that diverged there is only the config: its weights mean nothing.
     """
+    fitted = fitted_rows(data)
     for k, model in enumerate(models):
         own = RunFolder(folder.path / MODELS / model_name(k))
         own.start(model.config)
@@ -66,10 +73,10 @@ def write_models(
         if twin is not None:
             own.twin.start(models[model.twin].config)  # type: ignore[index]
             predictions = found.test[model_name(model.twin)].predictions  # type: ignore[arg-type]
-            _write_one(own.twin, data, modules[model.twin], twin, predictions)  # type: ignore[index]
+            _write_one(own.twin, data, modules[model.twin], twin, predictions, fitted)  # type: ignore[index]
         own.write_json(DATA, about)
         predictions = found.test[model_name(k)].predictions
-        _write_one(own, data, modules[k], with_twin(metrics[k], twin), predictions)
+        _write_one(own, data, modules[k], with_twin(metrics[k], twin), predictions, fitted)
 
 
 @torch.no_grad()
@@ -79,11 +86,9 @@ def _write_one(
     module: FairEncoderModule,
     metrics: Metrics,
     predictions: pd.DataFrame,
+    fitted: FittedRows,
 ) -> None:
-    encoder = TableEncoder(
-        module.encoder.cpu().eval(), data.schema, tasks=data.seen, groups=data.groups
-    )
-    save_encoder(encoder, folder.path / "encoder")
+    save_encoder(table_encoder(module.encoder.cpu().eval(), data, fitted), folder.path / "encoder")
     folder.write_predictions(predictions)
     z = module.encoder(data.test.x).numpy()
     write_plane(folder, z, predictions["group"].to_numpy(), metrics["seed"])

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fairrep.app.sweep_plan import Model, Point
-from fairrep.reporting.tables import number
+from fairrep.reporting.terminal import number
 from fairrep.training import StackEpoch, StackListener
 
 ROWS = 24  # of the live table: a terminal's height

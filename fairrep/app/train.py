@@ -11,12 +11,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
+from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, plain, resumed
 from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_errors
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
+from fairrep.app.table_encoder import table_encoder
 from fairrep.data import PreparedData, describe
-from fairrep.encoders import TableEncoder, runs_user_code, save_encoder
+from fairrep.encoders import runs_user_code, save_encoder
 from fairrep.evaluation import evaluate_representation, represent
 from fairrep.reporting import tables
 from fairrep.training import FairEncoderModule, FitProgress, FitResult, FitSettings, fit
@@ -77,6 +79,7 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     for part, module in zip(parts, modules):
         fitted = _fit(part, module, data, config, settings)
         if first:
+            merge_cells(module.encoder, data, config)
             _export(part, module, data, fitted)
             _stop_if_interrupted(fitted, folder)
             results.append(_evaluate(part, module, data, config, fitted))
@@ -118,8 +121,7 @@ def _fit(
 def _export(part: Part, module: FairEncoderModule, data: PreparedData, fitted: FitResult) -> None:
     if fitted.epochs == 0:
         return
-    encoder = TableEncoder(module.encoder, data.schema, tasks=data.seen, groups=data.groups)
-    save_encoder(encoder, part.folder.path / "encoder")
+    save_encoder(table_encoder(module.encoder, data), part.folder.path / "encoder")
 
 
 def _stop_if_interrupted(fitted: FitResult, folder: RunFolder) -> None:
@@ -150,6 +152,12 @@ def _evaluate(
         seed=config.seed,
     )
     metrics = part_metrics(
-        config, data, fitted, evaluation, weight=module.final_weight(), twin=part.twin
+        config,
+        data,
+        fitted,
+        evaluation,
+        certificate_of(module.encoder, data, config),
+        weight=module.final_weight(),
+        twin=part.twin,
     )
     return PartResult(metrics, z, evaluation)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from fairrep.app.certificates import cells_distance
 from fairrep.app.configs import compose_config, plain
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.transfer_data import domain_options, load_domain, relabelled, saved_config
@@ -67,6 +68,7 @@ def run_transfer(config: DictConfig) -> dict[str, Any]:
         for seed in range(saved.seed, saved.seed + config.seeds)
     ]
     content = report(config, saved, data, options, summarise_seeds(results))
+    content["total_variation"] = cells_distance(encoder.encoder, data.test, len(data.groups))
     write(content, out)
     transfer_tables.print_transfer(content, str(out))
     return content

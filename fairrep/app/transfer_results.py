@@ -45,7 +45,8 @@ def report(
         "groups": list(data.groups),
         "chance": {"balanced_accuracy": 1 / len(data.groups), "auc": 0.5},
         "penalty": saved.penalty.name,
-        "weight": _weight(config.run),
+        "weight": _of_run(config.run, "weight"),
+        "certificate": _of_run(config.run, "certificate"),
         "heads": plain(config.evaluation.heads),
         "split": config.split,
         "seeds": [saved.seed + k for k in range(config.seeds)],
@@ -54,9 +55,9 @@ def report(
     }
 
 
-def _weight(run: str) -> float:
-    """The λ that the run ended with; an automatic one is not in its settings."""
-    return float(json.loads((Path(run) / METRICS).read_text())["weight"])
+def _of_run(run: str, key: str) -> Any:
+    """What the run's metrics say; an automatic λ is not in its settings."""
+    return json.loads((Path(run) / METRICS).read_text()).get(key)
 
 
 def summarise_seeds(results: Sequence[Result]) -> Result:

@@ -143,7 +143,7 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
     )
     named = name_groups(attributes, bins=choices.bins, fitted_on=split.train)
     groups_of_rows = intersections(named)
-    groups = _known_groups(groups_of_rows.iloc[split.train], choices.min_rows)
+    groups = _known_groups(groups_of_rows.iloc[split.train], choices)
     tasks, labels = _encode_tasks(raw, seen, novel, split)
     table = raw.frame[kept]
     schema = fit_schema(table.iloc[split.train], raw.spec.kinds)
@@ -196,18 +196,20 @@ def _encode_features(
     return encoded, surprises
 
 
-def _known_groups(labels: pd.Series, min_rows: int) -> tuple[str, ...]:
+def _known_groups(labels: pd.Series, choices: Choices) -> tuple[str, ...]:
     counts = labels.value_counts()
     if len(counts) < 2:
         raise DataError(
             f"fairness compares groups: at least two are needed in the training rows, "
             f"got only '{counts.index[0]}'; choose another data.sensitive."
         )
-    small = [f"'{group}' (n={count})" for group, count in counts.items() if count < min_rows]
+    least = choices.min_rows
+    small = [f"'{group}' (n={count})" for group, count in counts.items() if count < least]
     if small:
+        lower = "data.min_rows or data.calibration" if choices.calibration else "data.min_rows"
         raise DataError(
-            f"every group needs at least {min_rows} training rows (data.min_rows), "
-            f"but {', '.join(small)}; merge groups, drop them, or lower data.min_rows."
+            f"every group needs at least {least} training rows (data.min_rows), "
+            f"but {', '.join(small)}; merge groups, drop them, or lower {lower}."
         )
     return tuple(sorted(counts.index))
 

@@ -44,6 +44,10 @@ def split_rows(
             certificate reads.
         val_fraction: share of the rows that are left then, in (0, 1).
         split_seed: the only source of randomness.
+
+    Raises:
+        ConfigError: a share out of its range.
+        DataError: too few rows to split.
     """
     for name, value in (("test_fraction", test_fraction), ("val_fraction", val_fraction)):
         if not 0 < value < 1:
@@ -65,6 +69,11 @@ def split_rows(
 def _drawn(rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.default_rng(derive_seed(seed, "calibration")).permutation(rows)
     count = max(1, round(fraction * len(rows)))
+    if len(rows) - count < 2:  # one to train on, one to select on
+        raise DataError(
+            f"data.calibration={fraction} leaves too few of {len(rows)} rows to train and select "
+            "on; lower it, or bring more rows."
+        )
     return np.sort(order[count:]), np.sort(order[:count])
 
 

@@ -52,7 +52,7 @@ def fit_columns(
         if value < 1:
             raise ConfigError(f"encoder.bins.{name} must be at least 1, got {value}.")
     values = x.double().numpy()
-    targets = _targets(y, tasks)
+    targets = standardised_labels(y, tasks)
     return [
         _rare(values[:, j], size, min_rows)
         if size
@@ -63,7 +63,7 @@ def fit_columns(
     ]
 
 
-def _targets(y: Tensor, tasks: Sequence[TaskSpec]) -> np.ndarray:
+def standardised_labels(y: Tensor, tasks: Sequence[TaskSpec]) -> np.ndarray:
     """Standardised labels, one column a class where there are several; 0 where there is none."""
     columns: list[np.ndarray] = []
     for labels, task in zip(y.double().numpy().T, tasks):

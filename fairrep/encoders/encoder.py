@@ -170,12 +170,11 @@ def _with_cells(
         raise ConfigError("encoder.trunk must be an encoder without cells, got 'cells'.")
     base = build_encoder(cardinalities, **trunk)
     layer = Cells(base.dim, cells, release=release, usage=usage)
-    architecture = {
-        "name": CELLS,
-        "cells": cells,
-        "release": release,
-        "usage": usage,
-        "trunk": {k: v for k, v in base.architecture.items() if k != "cardinalities"},
-        "cardinalities": list(cardinalities),
-    }
+    architecture = cells_architecture(base.architecture, cells=cells, release=release, usage=usage)
     return Encoder(base.inputs, base.trunk, base.dim, architecture, layer)
+
+
+def cells_architecture(base: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    """What builds the encoder of ``base``'s architecture with cells of these options on top."""
+    trunk = {key: value for key, value in base.items() if key != "cardinalities"}
+    return {"name": CELLS, **options, "trunk": trunk, "cardinalities": base["cardinalities"]}

@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from fairrep.data.schema import CategoricalColumn, TableSchema
 from fairrep.encoders.encoder import Encoder, build_encoder, runs_user_code, trunk_options
 from fairrep.encoders.examples import example_rows
+from fairrep.encoders.fitted_rows import FittedRows
 from fairrep.errors import RunError
 from fairrep.types import TaskSpec
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
+FITTED = "fitted_rows.safetensors"
 
 
 class TableEncoder(nn.Module):
@@ -36,6 +38,8 @@ class TableEncoder(nn.Module):
         schema: the columns it needs, with their fitted preprocessing.
         tasks: the tasks it was trained on.
         groups: the groups it was made fair between.
+        fitted: which rows it was trained and selected on, for a certificate to refuse them; None
+            where that is not known.
         dim: size d of the representation.
     """
 
@@ -46,12 +50,14 @@ class TableEncoder(nn.Module):
         *,
         tasks: Sequence[TaskSpec] = (),
         groups: Sequence[str] = (),
+        fitted: FittedRows | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.schema = schema
         self.tasks = tuple(tasks)
         self.groups = tuple(groups)
+        self.fitted = fitted
         self.dim = encoder.dim
 
     def forward(self, x: Float[Tensor, "n p"]) -> Float[Tensor, "n d"]:
@@ -93,7 +99,12 @@ def cardinalities(schema: TableSchema) -> list[int]:
 
 
 def save_encoder(encoder: TableEncoder, folder: Path) -> None:
-    """Write ``encoder.safetensors`` and ``encoder.json`` into ``folder`` (made if absent)."""
+    """Write ``encoder.safetensors`` and ``encoder.json`` into ``folder`` (made if absent).
+
+    ``fitted_rows.safetensors`` stands beside them where the encoder knows which rows it was fitted
+    on. It holds hashes of rows: whoever has it can tell whether a person whose columns they know
+    was among them. Delete it before an encoder is published; it is needed for certificates alone.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     description = {
         "format": FORMAT,
@@ -110,6 +121,8 @@ def save_encoder(encoder: TableEncoder, folder: Path) -> None:
     }
     save_file(weights, folder / f"{WEIGHTS}.part")
     (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+    if encoder.fitted is not None:
+        encoder.fitted.save(folder / FITTED)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False))
 
 
@@ -151,6 +164,7 @@ def load_encoder(
             TableSchema.from_json(description["schema"]),
             tasks=[TaskSpec.from_json(task) for task in description["tasks"]],
             groups=description["groups"],
+            fitted=FittedRows.load(folder / FITTED) if (folder / FITTED).exists() else None,
         )
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as problem:
         raise RunError(

@@ -1,5 +1,7 @@
 """Evaluation: metrics with intervals, fresh heads on frozen representations, leakage, transfer."""
 
+from fairrep.evaluation.certificate import Certificate
+from fairrep.evaluation.certify import certify, certify_rkhs, certify_score
 from fairrep.evaluation.figures_of_task import Grouping, Metrics, groupings
 from fairrep.evaluation.front import Choice, FrontRule, choose, hypervolume, non_dominated
 from fairrep.evaluation.heads import HEADS
@@ -22,6 +24,7 @@ from fairrep.evaluation.view import View
 
 __all__ = [
     "HEADS",
+    "Certificate",
     "Choice",
     "Evaluation",
     "FrontRule",
@@ -32,6 +35,9 @@ __all__ = [
     "Sealed",
     "Several",
     "View",
+    "certify",
+    "certify_rkhs",
+    "certify_score",
     "choose",
     "evaluate_representation",
     "evaluate_several",

@@ -125,3 +125,18 @@ def require_count(value: int, *, name: str) -> None:
 def both_or_zero(value: Float[Tensor, "*B"], present: Bool[Tensor, "*B"]) -> Float[Tensor, "*B"]:
     """The value where the comparison exists, exactly 0 (and no gradient) where it does not."""
     return torch.where(present, value, torch.zeros_like(value))
+
+
+def require_probability(value: float, *, name: str) -> None:
+    """Raise unless a scalar setting lies strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ValueError(
+            f"{name} must lie strictly between 0 and 1, got {value}. It is a probability of "
+            "failure: 0.05 is usual."
+        )
+
+
+def require_positive_scale(value: float, *, name: str) -> None:
+    """Raise unless a bound is a positive, finite number."""
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive finite number, got {value}. Give its bound.")

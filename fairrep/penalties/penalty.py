@@ -35,6 +35,8 @@ class Penalty(Protocol):
     """Rows that a comparison needs; batches hold at least so many of each group."""
     reads: Literal["s", "a"]
     """Group codes ``Batch.s``, or the attributes as numbers ``Batch.a``."""
+    notion: Notion
+    """Which rows are compared."""
 
     @property
     def random(self) -> bool:

@@ -25,7 +25,7 @@ class DualAscent:
     difference of the joint head's decisions (for a regression, the KS distance).
 
     Attributes:
-        task: name of a seen task.
+        task: name of a seen task, or ``total_variation`` for the cells' gap.
         target: bound on its gap, in [0, 1].
         rate: η, λ per unit of gap and epoch, > 0.
         start: λ of the first epoch, >= 0.

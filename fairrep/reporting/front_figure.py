@@ -51,11 +51,15 @@ def front(content: Front) -> Figure:
         content: of a ``front.json``.
     """
     splits = ["val", "test"] if read.has_test(content) else ["val"]
+    certified = read.is_certified(content)
+    count = len(splits) + certified
     with styled():
-        figure = blank(4.1 * len(splits) + 0.3, 4.2)
-        panels = figure.subplots(1, len(splits), squeeze=False, sharex=True, sharey=True)[0]
+        figure = blank(4.1 * count + 0.3, 4.2)
+        panels = figure.subplots(1, count, squeeze=False, sharey=True)[0]
         for panel, split in zip(panels, splits):
             draw(panel, content, split)
+        if certified:
+            draw_certified(panels[-1], content)
         for panel in panels[1:]:
             panel.set_ylabel("")
         handles = legend_handles(content)
@@ -90,6 +94,38 @@ def front_panel(content: Front, split: str) -> Figure:
         panel = figure.subplots()
         draw(panel, content, split)
     return figure
+
+
+def certified_panel(content: Front) -> Figure:
+    """Utility against the certificate alone, without a legend."""
+    with styled():
+        figure = blank(4.5, 3.7)
+        draw_certified(figure.subplots(), content)
+    return figure
+
+
+def draw_certified(panel: Panel, content: Front) -> None:
+    """Each certified setting at its bound, joined to what was measured (hollow)."""
+    axes = read.axes_of(content)
+    found = read.certified_points(content, axes)
+    for point in found:
+        style = MARKS[point.kind]
+        height, bound = point.utility.mean, point.bound
+        panel.plot(
+            [point.measured.mean, bound.mean], [height, height], color=GREY, linewidth=0.9, zorder=2
+        )
+        panel.plot(point.measured.mean, height, zorder=3, **style | {"markerfacecolor": PAPER})
+        panel.errorbar(
+            bound.mean, height, xerr=bound.sd or None, elinewidth=0.9, capsize=2, zorder=4, **style
+        )
+    right = max(point.bound.mean + point.bound.sd for point in found)
+    panel.set_xlim(-0.03 * right, 1.06 * right)
+    panel.set_title("Certified: any model on the cell", pad=20)
+    panel.set_ylabel(axes.utility_label)
+    upward(panel, axes.utility_direction)
+    label = "← fairer\ncertificate (hollow: measured total variation, 0–1)"
+    panel.set_xlabel(label, loc="left", linespacing=1.5)
+    panel.xaxis.set_major_locator(MaxNLocator(6))
 
 
 def draw(panel: Panel, content: Front, split: str) -> None:

@@ -78,6 +78,25 @@ class Point:
     utility: Value
 
 
+@dataclass(frozen=True)
+class CertifiedPoint:
+    """One setting with its certificate, and its utility on test rows.
+
+    Attributes:
+        label: for people.
+        kind: as of :class:`Point`.
+        bound: the certificate, which holds for all settings and seeds at once.
+        measured: the total variation that it was computed from.
+        utility: on test rows.
+    """
+
+    label: str
+    kind: str
+    bound: Value
+    measured: Value
+    utility: Value
+
+
 def name(metric: str) -> str:
     """A metric's name in words."""
     return NAMES.get(metric) or metric.replace("_", " ").replace(
@@ -122,6 +141,27 @@ def references(front: Front, axes: Axes, split: str) -> list[Point]:
     return found
 
 
+def certified_points(front: Front, axes: Axes) -> list[CertifiedPoint]:
+    """The settings that have a certificate and a utility on test rows."""
+    found = []
+    for entry, point in _with_entries(front, points(front, axes, "test")):
+        certificate = entry.get("certificate") or {}
+        bound, measured = (_value(certificate.get(key)) for key in ("bound", "distance"))
+        if bound is not None and measured is not None:
+            found.append(CertifiedPoint(point.label, point.kind, bound, measured, point.utility))
+    return found
+
+
+def is_certified(front: Front) -> bool:
+    """Whether any setting has a certificate to be drawn."""
+    return bool(certified_points(front, axes_of(front)))
+
+
+def _with_entries(front: Front, found: list[Point]) -> list[tuple[dict[str, Any], Point]]:
+    entries = front.get("points") or []
+    return [(entries[point.index], point) for point in found if point.index is not None]
+
+
 def reference_name(label: str) -> str:
     """The name of what stands beside the front, for people."""
     return {"raw": "raw features"}.get(label, label)
@@ -129,7 +169,10 @@ def reference_name(label: str) -> str:
 
 def value_of(entry: dict[str, Any], split: str, task: str, metric: str) -> Value | None:
     """Mean and sd of one figure, or nothing where no seed has it."""
-    figure = ((entry.get(split) or {}).get(task) or {}).get(metric)
+    return _value(((entry.get(split) or {}).get(task) or {}).get(metric))
+
+
+def _value(figure: Any) -> Value | None:
     if not isinstance(figure, dict) or figure.get("mean") is None:
         return None
     return Value(float(figure["mean"]), float(figure.get("sd") or 0.0))

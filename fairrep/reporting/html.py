@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fairrep.reporting import report_front, report_run
 from fairrep.reporting.page import Section
+from fairrep.reporting.report_certificate import certificate_section
 from fairrep.reporting.report_words import lede, limits_section, tiles, versions_section
 from fairrep.reporting.saved import Saved
 
@@ -55,6 +56,7 @@ def sections(saved: Saved) -> list[Section]:
         found.append(report_run.front_data_section(front))
     if front is not None:
         found += [report_front.front_section(front), report_front.selected_section(front)]
+    found.append(certificate_section(_certificate(saved)))
     if run is not None:
         found += [
             report_run.tasks_section(run),
@@ -65,6 +67,12 @@ def sections(saved: Saved) -> list[Section]:
         ]
     found += [limits_section(saved), versions_section(saved)]
     return [section for section in found if section is not None]
+
+
+def _certificate(saved: Saved) -> dict[str, Any] | None:
+    """The selected model's, which has all of δ, or the run's own."""
+    chosen = ((saved.front or {}).get("selection") or {}).get("certificate")
+    return chosen or (saved.run.metrics.get("certificate") if saved.run is not None else None)
 
 
 def _trained_section(saved: Saved) -> Section:

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from fairrep.reporting import front_points as read
 from fairrep.reporting import front_tables as tables
-from fairrep.reporting.front_figure import TITLES, front_panel
+from fairrep.reporting.front_figure import TITLES, certified_panel, front_panel
 from fairrep.reporting.front_points import Front
 from fairrep.reporting.page import Section, mark
 from fairrep.reporting.svg import inline
@@ -28,6 +28,19 @@ def front_section(front: Front) -> Section | None:
         )
         for split in splits
     ]
+    if certified := read.certified_points(front, axes):
+        named = "; ".join(
+            f"{point.label}: certificate {point.bound.mean:.3f}, measured {point.measured.mean:.3f}"
+            for point in certified[:12]
+        )
+        figures.append(
+            inline(
+                certified_panel(front),
+                name="front-certified",
+                title=f"{axes.utility_label} against the certificate",
+                description=f"{len(certified)} certified settings. {named}.",
+            )
+        )
     return Section(
         "front",
         "The front",
@@ -106,6 +119,11 @@ def _caption(front: Front, splits: list[str]) -> str:
         point = ", ".join(f"{read.name(key)} {value:g}" for key, value in reference.items())
         text = f"Hypervolume {volume['value']:.4f}"
         words.append(f"{text} (against {point})." if point else f"{text}.")
+    if read.is_certified(front):
+        words.append(
+            "Certificates hold for all settings and seeds at once; filled marks are the bounds, "
+            "hollow ones the total variation that was measured on calibration rows."
+        )
     if (bound := read.bound_of(front)) is not None:
         words.append(f"Dashed: the bound, {read.name(axes.gap)} at most {bound:g}.")
     return " ".join(words)

@@ -73,12 +73,19 @@ def trained_facts(run: SavedRun) -> list[tuple[str, str]]:
         ("notion", str(metrics.get("notion", NONE)).replace("_", " ")),
     ]
     if architecture := (run.encoder or {}).get("architecture"):
+        of_cells = architecture.get("trunk")
+        named = str(architecture.get("name"))
+        if of_cells:
+            named = (
+                f"{architecture['cells']} cells ({architecture['release']}) on {of_cells['name']}"
+            )
+            architecture = of_cells
         hidden = architecture.get("hidden")
         layers = f", hidden layers {' – '.join(map(str, hidden))}" if hidden else ""
         target = f" {architecture['target']}" if "target" in architecture else ""
         dim = architecture.get("dim")
         outputs = f", {dim} outputs" if dim else ""
-        facts.append(("encoder", f"{architecture.get('name')}{target}{layers}{outputs}"))
+        facts.append(("encoder", f"{named}{target}{layers}{outputs}"))
     facts.append(("seed", f"{metrics.get('seed')}, split seed {metrics.get('split_seed')}"))
     facts.append(("training", f"{metrics.get('epochs')} epochs, {metrics.get('seconds')} s"))
     facts.append(("head that leads", f"fresh {metrics['head']}"))

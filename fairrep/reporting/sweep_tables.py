@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fairrep.reporting.tables import console_or_default, number
+from fairrep.reporting.terminal import console_or_default, number
 
 
 def print_front(content: dict[str, Any], folder: str, console: Console | None = None) -> None:
@@ -23,6 +23,9 @@ def print_front(content: dict[str, Any], folder: str, console: Console | None = 
             + ", ".join(_with_interval(row, chosen[key]) for key in ("maximize", "metric")),
             highlight=False,
         )
+    if chosen.get("certificate"):
+        console.print(f"  {chosen['certificate']['promise']}", highlight=False)
+        console.print(f"  {chosen['certificate']['limits'][0]}", highlight=False)
     lost = [model for model in content["models"] if model["diverged"]]
     if lost:
         console.print(f"  {len(lost)} models diverged and are left out of the means")
@@ -47,6 +50,9 @@ def _front_table(content: dict[str, Any]) -> Table:
     for split in ("val", "test"):
         for name in (maximize, metric):
             table.add_column(f"{split} {_short(name)}", justify="right")
+    certified = any(point.get("certificate") for point in content["points"])
+    if certified:
+        table.add_column("certificate", justify="right")
     table.add_column("s read (balanced accuracy)", justify="right")
     for position, point in enumerate(content["points"]):
         mark = ("*" if point["on_front"] else " ") + ("→" if position == chosen["point"] else "")
@@ -55,6 +61,8 @@ def _front_table(content: dict[str, Any]) -> Table:
             for split in ("val", "test")
             for name in (maximize, metric)
         ]
+        if certified:
+            cells.append(_mean_sd((point.get("certificate") or {}).get("bound")))
         leak = (point["leakage"] or {}).get("balanced_accuracy")
         table.add_row(mark, point["label"], *cells, _mean_sd(leak))
     table.add_section()
@@ -64,7 +72,8 @@ def _front_table(content: dict[str, Any]) -> Table:
             for split in ("val", "test")
             for key in (maximize, metric)
         ]
-        table.add_row("", {"raw": "raw features"}.get(name, name), *cells, "-")
+        empty = ["-"] * (2 if certified else 1)
+        table.add_row("", {"raw": "raw features"}.get(name, name), *cells, *empty)
     return table
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fairrep.reporting.certificate_tables import certificate_table, print_words
+from fairrep.reporting.terminal import console_or_default, number
+
 TREATED = {
     "missing": "missing values (number: median; category: one of its own)",
     "unseen": "categories unseen in training (encoded as zeros)",
 }
-WIDTH = 110  # where the output is no terminal
 TASKS_SHOWN = 6  # of the tasks' base rates and definitions
 
 
@@ -47,6 +49,7 @@ def print_report(
     console.print()
     console.print(_task_table(metrics))
     console.print(_leakage_table(metrics))
+    _print_certificate(metrics, console)
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     console.print("Next:", highlight=False)
     loaded = f"'{folder}', allow_code=True" if user_code else f"'{folder}'"
@@ -56,6 +59,17 @@ def print_report(
         f"python scripts/train.py -m penalty={metrics['penalty']} penalty.weight=1,10,100",
     ):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _print_certificate(metrics: dict[str, Any], console: Console) -> None:
+    """The certificate, the twin's beside it, and what it promises."""
+    if not metrics.get("certificate"):
+        return
+    rows = [(f"λ = {metrics['weight']:g}", metrics["certificate"])]
+    if (beside := (metrics["twin"] or {}).get("certificate")) is not None:
+        rows.append(("λ = 0", beside))
+    console.print(certificate_table(rows))
+    print_words(metrics["certificate"], console)
 
 
 def _group_table(data: dict[str, Any]) -> Table:
@@ -150,11 +164,6 @@ def _utility(row: dict[str, Any]) -> str:
     return f"RMSE {row['rmse']:.4g}" if "rmse" in row else number(row["accuracy"])
 
 
-def number(value: float | None) -> str:
-    """Three decimals, or a dash where there is no number."""
-    return "-" if value is None or value != value else f"{value:.3f}"
-
-
 def _leakage_table(metrics: dict[str, Any]) -> Table:
     leakage = metrics["leakage"]
     table = Table(
@@ -173,11 +182,3 @@ def _leakage_table(metrics: dict[str, Any]) -> Table:
 
 def _leakage_cells(values: dict[str, float]) -> tuple[str, str]:
     return number(values["balanced_accuracy"]), number(values["auc"])
-
-
-def console_or_default(console: Console | None) -> Console:
-    """Return the given console, or one of the terminal's width (wide where there is none)."""
-    if console is not None:
-        return console
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)

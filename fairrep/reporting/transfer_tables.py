@@ -8,7 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fairrep.reporting.tables import TREATED, console_or_default, number
+from fairrep.reporting.certificate_tables import certificate_table
+from fairrep.reporting.tables import TREATED
+from fairrep.reporting.terminal import console_or_default, number
 
 GAP = "demographic_parity_difference"
 TASKS_SHOWN = 12
@@ -29,8 +31,25 @@ def print_transfer(content: dict[str, Any], folder: str, console: Console | None
     _print_measure(content, names, console)
     if content.get("distribution"):
         console.print(_distribution_table(content["distribution"]))
+    _print_certificate(content, console)
     _print_notes(content, names, console)
     console.print(f"Results: {folder}", highlight=False, soft_wrap=True)
+
+
+def _print_certificate(content: dict[str, Any], console: Console) -> None:
+    """The run's certificate, and whether it reaches the rows at hand."""
+    if not (certificate := content.get("certificate")):
+        return
+    console.print(certificate_table([("", certificate)]))
+    distance = number(content.get("total_variation"))
+    here = f"the cells' total variation on these test rows is {distance}."
+    if content["domain"]["own"]:
+        console.print(f"{certificate['promise']} Measured: {here}", highlight=False)
+    else:
+        console.print(
+            f"The certificate is of the run's own people and void for these; {here}",
+            highlight=False,
+        )
 
 
 def _shown(content: dict[str, Any]) -> list[str]:

@@ -13,11 +13,11 @@ from fairrep.distributed import gather_rows, sum_over_processes
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.errors import NumericalError
 from fairrep.functional import cell_usage
-from fairrep.penalties import DualAscent, Penalty, warmup_weight
+from fairrep.penalties import DualAscent, Notion, Penalty, warmup_weight
 from fairrep.training.loss import multitask_loss
 from fairrep.training.optimizer import OptimizerSettings, build_optimizer
 from fairrep.training.selection import SelectionRule
-from fairrep.training.validation import joint_metrics
+from fairrep.training.validation import TOTAL_VARIATION, gaps_of, joint_metrics
 from fairrep.types import Batch, TaskSpec
 
 
@@ -71,7 +71,7 @@ class FairEncoderModule(pl.LightningModule):
             self.register_buffer("last_gap", torch.tensor(torch.nan))
         self._broken = torch.zeros(())  # steps whose loss was not finite
         self._val_losses: list[tuple[float, int]] = []
-        self._val_rows: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._val_rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs of the joint heads."""
@@ -120,7 +120,7 @@ class FairEncoderModule(pl.LightningModule):
             self._log({"val/penalty": gap}, rows=len(z))
             loss = loss + self.final_weight() * gap
         self._val_losses.append((float(loss), len(z)))
-        self._val_rows.append((outputs, batch.y, batch.s))
+        self._val_rows.append((outputs, batch.y, batch.s, z))
 
     def on_validation_epoch_start(self) -> None:
         """Start anew, unless training has left the range of numbers."""
@@ -133,17 +133,32 @@ class FairEncoderModule(pl.LightningModule):
         """Metrics of the joint heads per task, and the number that selects the best epoch."""
         rows = sum(count for _, count in self._val_losses)
         loss = sum(value * count for value, count in self._val_losses) / rows
-        outputs, y, s = (torch.cat(parts) for parts in zip(*self._val_rows))
+        outputs, y, s, z = (torch.cat(parts) for parts in zip(*self._val_rows))
         metrics = joint_metrics(outputs, y, s, self.tasks, groups=len(self.groups))
         for task, values in metrics.items():
             self._log({f"val/{task}/{name}": value for name, value in values.items()})
         utility = sum(values["utility"] for values in metrics.values()) / len(metrics)
-        gaps = {task: values["demographic_parity_difference"] for task, values in metrics.items()}
-        gap = gaps[self.selection.task] if self.selection.task else max(gaps.values())
+        gaps = self.gaps(metrics, z, y, s)
+        if self.encoder.cells is not None:
+            self._log({f"val/{TOTAL_VARIATION}": gaps[TOTAL_VARIATION]})
         if isinstance(self.weight, DualAscent):
             self.last_gap.fill_(gaps[self.weight.task])
-        score = self.selection.score(loss=loss, utility=utility, gap=gap)
+        score = self.selection.score(loss=loss, utility=utility, gap=self.selection.gap(gaps))
         self._log({"val/loss": loss, "val/utility": utility, "val/selection": score})
+
+    def gaps(
+        self, metrics: Mapping[str, Mapping[str, float]], z: Tensor, y: Tensor, s: Tensor
+    ) -> dict[str, float]:
+        """The gaps on validation rows that λ and the selection can follow, by name."""
+        return gaps_of(
+            metrics,
+            z,
+            y,
+            s,
+            cells=self.encoder.cells is not None,
+            notion=Notion() if self.penalty is None else self.penalty.notion,
+            groups=len(self.groups),
+        )
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule, see :mod:`fairrep.training.optimizer`."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -93,6 +94,14 @@ def _unusable(modules: Sequence[FairEncoderModule], data: PreparedData) -> list[
     ]
 
 
+class Judged(NamedTuple):
+    """What the validation rows say of a model after an epoch."""
+
+    loss: float
+    figures: TaskFigures
+    gaps: dict[str, float]
+
+
 class _Stack:
     """The models in training."""
 
@@ -155,11 +164,11 @@ class _Stack:
         state.diverged |= broken.cpu() & before
         state.active &= ~state.diverged
         state.epochs[state.active] = state.epoch
-        judged: dict[int, tuple[float, TaskFigures]] = {}
+        judged: dict[int, Judged] = {}
         for found in self.workers.run([partial(self._judge, part) for part in self._chunks()]):
             judged |= found
         self._settle(judged)
-        return {model: figures for model, (_, figures) in judged.items()}
+        return {model: one.figures for model, one in judged.items()}
 
     def _chunks(self) -> list[list[int]]:
         active = torch.nonzero(self.state.active).flatten().tolist()
@@ -234,8 +243,8 @@ class _Stack:
         return h * kept
 
     @torch.no_grad()
-    def _judge(self, models: list[int]) -> dict[int, tuple[float, TaskFigures]]:
-        """Validation loss and the joint heads' figures of a chunk."""
+    def _judge(self, models: list[int]) -> dict[int, Judged]:
+        """Validation loss, the joint heads' figures and the gaps of a chunk."""
         state, first = self.state, self.modules[models[0]]
         parameters = state.views(state.weights[models]) | state.fixed_of(models)
         running = {name: value[models] for name, value in state.running.items()}
@@ -243,10 +252,11 @@ class _Stack:
             if (penalty := self.modules[model].penalty) is not None:
                 penalty.reseed(0)  # every epoch is judged along the same random directions
         loss = torch.zeros(len(models), dtype=torch.float64, device=self.device)
-        outputs = []
+        outputs, released = [], []
         for batch, rows in self.val_batches:
             members, _ = stacked_encoder(first.encoder, parameters, running, batch.rows, drop=None)
             z = members.mean(dim=1)  # (k, n, d)
+            released.append(z)
             outputs.append(stacked_heads(first.heads, parameters, z))
             part = self._task_loss(models, outputs[-1].unsqueeze(1), batch)
             if first.penalty is not None:
@@ -254,26 +264,24 @@ class _Stack:
             loss += part * rows
         y, s = (torch.cat([getattr(b, name) for b, _ in self.val_batches]) for name in ("y", "s"))
         mean = loss / len(s)
-        return {
-            model: (
-                float(mean[place]),
-                joint_metrics(own, y, s, first.tasks, groups=len(self.data.groups)),
-            )
-            for place, (model, own) in enumerate(zip(models, torch.cat(outputs, dim=1)))
-        }
+        judged = {}
+        every, z = torch.cat(outputs, dim=1), torch.cat(released, dim=1)
+        for place, model in enumerate(models):
+            figures = joint_metrics(every[place], y, s, first.tasks, groups=len(self.data.groups))
+            gaps = self.modules[model].gaps(figures, z[place], y, s)
+            judged[model] = Judged(float(mean[place]), figures, gaps)
+        return judged
 
-    def _settle(self, judged: dict[int, tuple[float, TaskFigures]]) -> None:
+    def _settle(self, judged: dict[int, Judged]) -> None:
         """Remember what is at its best, stop what has waited long enough."""
         state = self.state
         better = torch.zeros_like(state.active)
-        for model, (loss, figures) in judged.items():
+        for model, (loss, figures, gaps) in judged.items():
             module = self.modules[model]
-            gaps = {t: values["demographic_parity_difference"] for t, values in figures.items()}
-            rule = module.selection
-            score = rule.score(
+            score = module.selection.score(
                 loss=loss,
                 utility=sum(values["utility"] for values in figures.values()) / len(figures),
-                gap=gaps[rule.task] if rule.task else max(gaps.values()),
+                gap=module.selection.gap(gaps),
             )
             score = float(torch.tensor(score, dtype=self.dtype))  # as precise as a logged one
             if isinstance(module.weight, DualAscent):

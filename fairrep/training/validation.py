@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +11,12 @@ from torch import Tensor
 
 from fairrep.functional import group_rates
 from fairrep.functional.group_distributions import largest_ks_distance
+from fairrep.functional.total_variation import cell_shares, total_variation
+from fairrep.penalties import Notion
 from fairrep.types import TaskSpec
+
+TOTAL_VARIATION = "total_variation"
+"""Name of the cells' gap, beside the tasks' own."""
 
 
 def joint_metrics(
@@ -31,6 +37,33 @@ def joint_metrics(
         else _classes(part, y[:, t], s, task, groups)
         for t, (task, part) in enumerate(zip(tasks, parts))
     }
+
+
+def gaps_of(
+    metrics: Mapping[str, Mapping[str, float]],
+    z: Float[Tensor, "n d"],
+    y: Float[Tensor, "n t"],
+    s: Int[Tensor, " n"],
+    *,
+    cells: bool,
+    notion: Notion,
+    groups: int,
+) -> dict[str, float]:
+    """Each task's demographic-parity difference; with cells, also their total variation.
+
+    That is the largest between two groups among the rows that the notion looks at: what a
+    certificate will be about.
+    """
+    gaps = {task: values["demographic_parity_difference"] for task, values in metrics.items()}
+    if not cells:
+        return gaps
+    distances = [0.0]
+    for mask in notion.conditions(y):
+        keep = torch.ones_like(s, dtype=torch.bool) if mask is None else mask
+        rows = [z[keep & (s == g)].double() for g in range(groups)]
+        pairs = combinations([cell_shares(own) for own in rows if len(own)], 2)
+        distances += [float(total_variation(p, q)) for p, q in pairs]
+    return gaps | {TOTAL_VARIATION: max(distances)}
 
 
 def decide(outputs: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:

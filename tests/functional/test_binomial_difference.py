@@ -1,159 +1,264 @@
-"""The exact bound on a difference of two probabilities: closed forms, brute force, monotonicity."""
-
+import functools
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
+from fairrep.functional import binomial_difference_upper_bound
 from fairrep.functional.binomial_difference import (
-    PRECISION,
-    binomial_difference_upper_bound,
-    mcdiarmid_slack,
+    FIRST_MARGIN,
+    _by_corner,
+    _by_slope,
+    _proved,
+    _search,
+    _slope,
 )
+from fairrep.functional.binomial_tails import Difference, _window, tails
 
-DELTA = 0.05
-
-
-def of_twice_as_many_trials(t, n, delta):
-    """n = m: X + (n - Y) is a sum of 2n Bernoulli variables of mean n(1 + d).
-
-    By Hoeffding (1956) its distribution function at c <= n(1 + d) - 1 is largest where all 2n
-    probabilities are (1 + d)/2, so that the bound is Clopper and Pearson's of one binomial.
-    """
-    c = round(n * (1 + t))
-    d = 2 * beta.ppf(1 - delta, c + 1, 2 * n - c) - 1
-    assert d >= t + 1 / n, "Hoeffding's condition"
-    return d
+bound = functools.cache(binomial_difference_upper_bound)
 
 
-def by_brute_force(t, n, m, delta, points=1001):
-    """U(t) by bisection, where the largest probability is sought on a fine grid of v."""
-    x, y = np.arange(n + 1), np.arange(m + 1)
-    most_x = np.floor(n * (t + y / m) + 1e-9)
-
-    def largest(d):
-        v = np.linspace(max(0.0, -d), min(1.0, 1 - d), points)[:, None]
-        below = np.concatenate(
-            [np.zeros((points, 1)), binom.pmf(x, n, (v + d).clip(0, 1)).cumsum(1)], axis=1
-        )
-        columns = (most_x + 1).clip(0, n + 1).astype(int)
-        return (below[:, columns] * binom.pmf(y, m, v)).sum(1).max()
-
-    low, high = t, 1.0
-    for _ in range(30):
-        d = (low + high) / 2
-        low, high = (d, high) if largest(d) > delta else (low, d)
-    return low
+def hoeffding(n, m, delta):
+    return math.sqrt(math.log(1 / delta) / 2 * (1 / n + 1 / m))
 
 
+def probability(t, n, m, u, v):
+    """P(X/n - Y/m <= t), term by term; t may lie on the lattice."""
+    y = np.arange(m + 1)
+    reach = np.floor(n * (t + y / m) + 1e-9)
+    u, v = np.asarray(u)[..., None], np.asarray(v)[..., None]
+    return (binom.pmf(y, m, v) * binom.cdf(reach, n, u)).sum(-1)
+
+
+def enumerated(t, n, m, delta, steps=800):
+    """The largest d on a grid whose worst pair on a grid has probability above delta."""
+    largest = 0.0
+    for d in np.linspace(t, 1, steps + 1):
+        v = np.linspace(0, 1 - d, 201)
+        if probability(t, n, m, np.minimum(v + d, 1), v).max() > delta:
+            largest = d
+    return largest
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (4, 7), (7, 4), (12, 3), (9, 9), (20, 13)])
+@pytest.mark.parametrize(("place", "delta"), [(0, 0.05), (1, 0.05), (2, 0.2), (1, 0.002)])
+def test_on_small_samples_it_is_the_enumerated_bound_and_never_below_it(n, m, place, delta):
+    t = sorted({i / n - j / m for i in range(n + 1) for j in range(m + 1) if i / n >= j / m})
+    t = max(t[min(place, len(t) - 1)], 0.0)
+    exact = enumerated(t, n, m, delta)
+    assert bound(t, n, m, delta=delta) >= exact
+    assert (
+        bound(t, n, m, delta=delta) <= exact + 2 * FIRST_MARGIN * hoeffding(n, m, delta) + 1 / 800
+    )
+
+
+@pytest.mark.parametrize("n", [10, 100, 5000, 50_000, 1_000_000])
+@pytest.mark.parametrize("t", [0.0, 0.02, 0.3])
 @pytest.mark.parametrize("delta", [0.05, 0.001])
-@pytest.mark.parametrize(
-    ("n", "x"), [(12, 3), (30, 0), (30, 12), (30, -5), (500, 100), (500, 1), (5000, 250)]
-)
-def test_with_equal_rows_it_is_clopper_and_pearsons_of_one_binomial(n, x, delta):
-    t = x / n
-    exact = of_twice_as_many_trials(t, n, delta)
-    value = binomial_difference_upper_bound(t, n, n, delta=delta)
-    assert exact <= value <= exact + 1.01 * PRECISION * (exact - t)
+def test_equal_sizes_give_the_clopper_pearson_bound_of_twice_as_many_trials(n, t, delta):
+    """Hoeffding (1956), Theorem 4: n - Y + X is most often small when all trials are alike."""
+    successes = math.floor(n * t + 1e-9) + n
+    exact = 2 * beta.ppf(1 - delta, successes + 1, 2 * n - successes) - 1
+    if exact > 1 - FIRST_MARGIN * hoeffding(n, n, delta):
+        exact = 1.0
+    assert exact >= t + 1 / n  # the theorem's condition
+    assert bound(t, n, n, delta=delta) >= exact * (1 - 1e-9)
+    assert bound(t, n, n, delta=delta) <= exact + 0.01 * (exact - t)
 
 
 @pytest.mark.parametrize(
-    ("n", "m"), [(1, 1), (1, 6), (2, 3), (6, 4), (9, 1), (3, 17), (40, 2), (25, 24)]
+    ("n", "m", "ratio"), [(5000, 5000, 0.69), (4750, 250, 0.69), (47_500, 2500, 0.68)]
 )
-def test_it_is_just_above_the_exact_bound_found_by_brute_force(n, m):
-    """Never below U, and above it by the stated hundredth of U(t) - t; the grid errs by 1e-4."""
-    lattice = sorted({round(x / n - y / m, 12) for x in range(n + 1) for y in range(m + 1)})
-    for t in lattice[:: max(1, len(lattice) // 5)]:
-        exact = by_brute_force(t, n, m, DELTA)
-        value = binomial_difference_upper_bound(t, n, m, delta=DELTA)
-        assert value >= exact
-        assert value <= exact + 1.01 * PRECISION * (exact - t) + 1e-4
+def test_its_slack_is_a_third_below_hoeffdings(n, m, ratio):
+    """1.645 / 2 against sqrt(ln(20) / 2): 0.672 in the limit."""
+    slack = bound(0.02, n, m, delta=0.05) - 0.02
+    assert 0.67 * hoeffding(n, m, 0.05) < slack < ratio * hoeffding(n, m, 0.05)
 
 
-@pytest.mark.parametrize(("n", "m"), [(5, 5), (6, 4), (1, 8)])
-def test_it_fails_with_probability_delta_at_most_whatever_the_two_laws(n, m):
-    """All outcomes are summed, for 41 × 41 pairs of probabilities."""
-    t = np.subtract.outer(np.arange(n + 1) / n, np.arange(m + 1) / m)
-    bounds = {v: binomial_difference_upper_bound(v, n, m, delta=0.2) for v in set(t.ravel())}
-    value = np.vectorize(bounds.get)(t)  # (n + 1, m + 1)
-    grid = np.linspace(0, 1, 41)
-    p, q = (binom.pmf(np.arange(k + 1), k, grid[:, None]) for k in (n, m))
-    failed = value[None, None] < np.subtract.outer(grid, grid)[:, :, None, None]
-    probability = np.einsum("ax,by,abxy->ab", p, q, failed)
-    assert probability.max() <= 0.2
-    assert probability.max() > 0.1  # and it is no looser than the lattice makes it
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.sampled_from([0.5, 0.1, 0.01, 1e-6]),
+)
+def test_it_rises_with_the_difference_and_the_confidence_and_swaps_the_groups(n, m, t, s, delta):
+    """Up to the margin that the proof adds to what the search found."""
+    low, high = sorted((t, s))
+    margin = 3 * FIRST_MARGIN * hoeffding(n, m, delta / 3)
+    value = bound(low, n, m, delta=delta)
+    assert low <= value <= min(1, low + hoeffding(n, m, delta))
+    assert value <= bound(high, n, m, delta=delta) + margin
+    assert value <= bound(low, n, m, delta=delta / 3) + margin
+    assert value == bound(low, m, n, delta=delta)
 
 
-@pytest.mark.parametrize(("n", "m"), [(500, 500), (950, 50), (50, 950), (7, 300)])
-@pytest.mark.parametrize("t", [0.0, 0.02, 0.2, 0.9])
-def test_it_is_never_above_mcdiarmids(n, m, t):
-    value = binomial_difference_upper_bound(t, n, m, delta=DELTA)
-    assert t < value <= min(1.0, t + mcdiarmid_slack(n, m, delta=DELTA))
+@pytest.mark.parametrize("t", [0.0, 0.1])
+def test_it_falls_as_either_group_grows(t):
+    sizes = (20, 40, 160, 640)
+    assert (np.diff([bound(t, n, 40, delta=0.05) for n in sizes]) < 0).all()
+    assert (np.diff([bound(t, n, n, delta=0.05) for n in sizes]) < 0).all()
 
 
-def test_it_takes_less_than_seven_tenths_of_mcdiarmids_slack():
-    for n, m in ((5000, 5000), (9500, 500)):
-        value = binomial_difference_upper_bound(0.0, n, m, delta=DELTA)
-        assert 0.6 < value / mcdiarmid_slack(n, m, delta=DELTA) < 0.7
+def test_it_is_one_where_nothing_is_known():
+    assert bound(1.0, 50, 60, delta=0.05) == 1
+    assert bound(0.5, 1, 1, delta=1e-9) == 1
+    assert bound(0.0, 1, 1, delta=0.05) == pytest.approx(0.95, abs=0.01)  # u = d, v = 0
 
 
-def test_it_rises_with_what_was_observed():
-    """The steps are wider than a hundredth of the slack, which is what the search leaves open."""
-    values = [binomial_difference_upper_bound(t, 120, 30, delta=DELTA) for t in np.arange(-1, 1, 0.1)]
-    assert all(a < b for a, b in pairwise(values))
+@pytest.mark.parametrize(("n", "m"), [(60, 40), (200, 11), (3000, 2500)])
+def test_tails_are_upper_bounds_within_the_mass_that_windows_leave_out(n, m):
+    u, v = torch.rand(2, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u[:3], v[:3] = torch.tensor([0, 1, 0.5]), torch.tensor([0, 0.5, 1])
+    for t in (0.0, 0.1, 3 / n):
+        ours = tails(Difference(n, m, t, 1e-9), u, v)
+        exact = torch.tensor(probability(t, n, m, u.numpy(), v.numpy()))
+        assert (ours.plain >= exact * (1 - 1e-11)).all()  # scipy rounds, too
+        assert (ours.plain <= exact + 3e-9).all()
+        later = torch.tensor(probability(t + 1 / n, n, m, u.numpy(), v.numpy()))
+        assert (ours.smooth >= ours.plain).all()
+        assert (ours.smooth <= later + 3e-9).all()
 
 
-def test_it_falls_with_delta_and_with_more_rows_on_either_side():
-    deltas = [binomial_difference_upper_bound(0.1, 80, 40, delta=d) for d in (1e-4, 0.01, 0.1, 0.5)]
-    assert all(a > b for a, b in pairwise(deltas))
-    first = [binomial_difference_upper_bound(0.1, n, 40, delta=DELTA) for n in (10, 40, 160, 640)]
-    assert all(a > b for a, b in pairwise(first))
-    second = [binomial_difference_upper_bound(0.1, 40, m, delta=DELTA) for m in (10, 40, 160, 640)]
-    assert all(a > b for a, b in pairwise(second))
+def test_a_tie_belongs_to_the_event():
+    third = 1 / 3 - 1e-15  # one observation of 1/3, as rounding may leave it
+    value = tails(Difference(3, 2, third, 1e-9), *torch.tensor([[0.5], [0.0]]).double())
+    assert value.plain.item() == pytest.approx(0.5, abs=1e-8)  # P(X <= 1)
 
 
-def test_exchanging_the_groups_changes_nothing():
-    """X/n - Y/m and (1 - Y/m) - (1 - X/n) have the same law."""
-    one = binomial_difference_upper_bound(0.1, 400, 20, delta=DELTA)
-    other = binomial_difference_upper_bound(0.1, 20, 400, delta=DELTA)
-    assert one == pytest.approx(other, abs=2 * PRECISION * (one - 0.1))
+@pytest.mark.parametrize(
+    ("n", "m", "i", "j"), [(300, 200, 9, 0), (77, 49, 33, 7), (999, 37, 500, 3)]
+)
+def test_every_tie_on_the_lattice_counts(n, m, i, j):
+    """From a whole number of steps below, up to the next point of the lattice, nothing changes."""
+    t = i / n - j / m
+    u, v = torch.tensor([[0.45], [0.2]], dtype=torch.float64)
+    at, beside = (tails(Difference(n, m, s, 1e-12), u, v).plain for s in (t, t + 0.4 / (n * m)))
+    torch.testing.assert_close(at, beside, rtol=1e-12, atol=0)
+    before = tails(Difference(n, m, t - 0.4 / (n * m), 1e-12), u, v).plain
+    points = [(x, y) for x in range(n + 1) for y in range(m + 1) if x * m - y * n == i * m - j * n]
+    mass = sum(binom.pmf(x, n, 0.45) * binom.pmf(y, m, 0.2) for x, y in points)
+    assert (at - before).item() == pytest.approx(mass, abs=1e-11)
 
 
-def test_at_a_difference_of_one_it_is_one_and_near_one_it_is_below():
-    assert binomial_difference_upper_bound(1.0, 50, 70, delta=DELTA) == 1
-    near = binomial_difference_upper_bound(1 - 1 / 30, 30, 30, delta=DELTA)
-    exact = 2 * beta.ppf(1 - DELTA, 60, 1) - 1
-    assert 1 - 1 / 30 < exact <= near < 1
+@pytest.mark.parametrize(("n", "m"), [(50, 40), (400, 20), (5000, 4000), (20_000, 20_000)])
+@pytest.mark.parametrize("z", [0.0, 1.6, 3.0])
+def test_the_smoothed_probability_is_nowhere_steeper_than_its_slope(n, m, z):
+    t = 0.05
+    d = t + z * 0.5 * math.sqrt(1 / n + 1 / m)
+    event = Difference(n, m, t, 1e-13)
+    edges = torch.linspace(0.01, 0.99 - d, 400, dtype=torch.float64)
+    smooth = tails(event, edges + d, edges).smooth
+    steepness = smooth.diff().abs() / edges.diff()
+    slope = _slope(event, d, edges[:-1], edges[1:])
+    assert (steepness <= slope + 1e-9).all()
+    wide = _slope(event, d, edges[:1], edges[-1:])
+    assert wide >= 0.99 * slope.max()
 
 
-def test_one_row_a_group_gives_one_minus_delta_at_no_difference():
-    """P(X <= Y) = 1 - u(1 - v) is largest at v = 0, where it is 1 - d."""
-    value = binomial_difference_upper_bound(0.0, 1, 1, delta=DELTA)
-    assert 1 - DELTA <= value <= 1 - DELTA + 1.01 * PRECISION
-    assert binomial_difference_upper_bound(-1.0, 1, 1, delta=DELTA) < value
+def test_the_slope_is_as_small_as_the_probability():
+    """Chernoff's factor at three standard deviations is exp(-4.5) = 0.011."""
+    n = m = 20_000
+    slopes = []
+    for z in (0, 3):
+        d = 0.05 + z * math.sqrt(0.5 / n)
+        v = torch.tensor([(1 - d) / 2], dtype=torch.float64)
+        slopes.append(_slope(Difference(n, m, 0.05, 1e-13), d, v - 1e-4, v + 1e-4).item())
+    assert 0.011 < slopes[1] / slopes[0] < 0.05
 
 
-def test_a_tie_counts_as_observed_however_its_difference_was_rounded():
-    """Without the tie, the bound would be that of one success less, 1/n lower."""
-    n, m = 7, 11
-    t = 3 / 7 - 2 / 11
-    value = binomial_difference_upper_bound(t, n, m, delta=DELTA)
-    rounded = binomial_difference_upper_bound(np.nextafter(t, -1), n, m, delta=DELTA)
-    assert min(value, rounded) >= by_brute_force(t, n, m, DELTA)
-    below = max(x / n - y / m for x in range(n + 1) for y in range(m + 1) if x / n - y / m < t - 1e-9)
-    assert by_brute_force(below, n, m, DELTA) < min(value, rounded)
+@pytest.mark.parametrize(("n", "m"), [(30, 20), (400, 20), (5000, 4000)])
+@pytest.mark.parametrize("intervals", [4, 60])
+@pytest.mark.parametrize("z", [0.5, 2.0])
+def test_what_is_said_of_an_interval_holds_all_over_it(n, m, intervals, z):
+    t = 0.05
+    d = t + z * 0.5 * math.sqrt(1 / n + 1 / m)
+    event = Difference(n, m, t, 1e-13)
+    edges = torch.linspace(0, 1 - d, intervals + 1, dtype=torch.float64)
+    left, right = edges[:-1], edges[1:]
+    corner = _by_corner(event, d, left, right)
+    here, worst = _by_slope(event, d, left, right)
+    inside = left + torch.linspace(0, 1, 21, dtype=torch.float64)[:, None] * (right - left)
+    u = (inside + d).clamp(max=1)
+    dense = torch.stack([tails(event, *pair).plain for pair in zip(u, inside)])
+    assert (corner >= dense.amax(0) - 1e-12).all()
+    assert (worst >= dense.amax(0) - 1e-12).all()
+    torch.testing.assert_close(here, dense[10], rtol=1e-9, atol=1e-12)
 
 
-def test_two_hundred_thousand_rows_a_group_are_bounded_well():
-    """The precision gives way (a few hundredths of the slack), McDiarmid's stays above."""
-    n, t = 200_000, 0.05
-    exact = of_twice_as_many_trials(t, n, DELTA)
-    value = binomial_difference_upper_bound(t, n, n, delta=DELTA)
-    assert exact <= value <= exact + 0.03 * (exact - t)
-    assert value <= t + mcdiarmid_slack(n, n, delta=DELTA)
+@pytest.mark.parametrize("n", [5, 3000, 10**6])
+@pytest.mark.parametrize("spill", [0.3, 1e-3, 1e-12])
+def test_windows_leave_out_no_more_than_they_say(n, spill):
+    """Also around small means, where the law is Poisson's and not normal."""
+    means = torch.tensor([0.0, 0.01, 0.3, 1, 3, 20, 60, 200, n / 2, n], dtype=torch.float64)
+    u = (means / n).clamp(max=1)
+    for one in torch.cat([u, 1 - u]).split(1):
+        first, p = _window(Difference(n, n, 0.0, spill), n, one)
+        last = first.item() + p.shape[1] - 1
+        assert binom.cdf(first.item() - 1, n, one.item()) + binom.sf(last, n, one.item()) <= spill
 
 
-def test_mcdiarmids_slack_by_hand():
-    assert mcdiarmid_slack(50, 200, delta=math.exp(-2)) == pytest.approx(math.sqrt(0.025))
+@pytest.mark.parametrize("n", [10, 5000, 10**6, 10**7])
+def test_rounding_never_takes_away_from_a_certain_event(n):
+    u, v = torch.rand(2, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    certain = tails(Difference(n, n, 1.0, 1e-15), u, v).plain
+    assert (certain >= 1).all()
+    assert (certain <= 1 + 1e-5).all()
+
+
+@pytest.mark.parametrize("t", [0.05, 0.2, 0.4, 0.6])
+def test_the_search_comes_close_to_the_worst_pair(t):
+    n, m, delta = 2000, 300, 0.05
+    found = _search(Difference(n, m, t, 1e-9), delta, t, t + hoeffding(n, m, delta))
+    v = torch.linspace(0, 1 - found, 2001, dtype=torch.float64)
+    worst = tails(Difference(n, m, t, 1e-9), v + found, v).plain.max().item()
+    assert worst == pytest.approx(delta, rel=0.01)  # 1% of delta: 0.3% of slack
+
+
+@pytest.mark.parametrize(("n", "m"), [(2000, 300), (300, 2000), (5000, 4000)])
+@pytest.mark.parametrize("t", [0.01, 0.5])
+def test_unequal_sizes_give_the_worst_pair_within_one_per_cent_of_slack(n, m, t):
+    delta = 0.05
+    value = bound(t, n, m, delta=delta)
+    for share in (0.985, 1.0):
+        d = t + share * (value - t)
+        v = np.linspace(0, 1 - d, 101)
+        worst = probability(t, n, m, v + d, v).max()
+        assert (worst > delta) == (share < 1)
+
+
+@pytest.mark.parametrize(("n", "m"), [(300, 200), (5000, 4000)])
+def test_the_proof_fails_below_the_bound(n, m):
+    """Where some pair is still above delta, no interval argument may say otherwise."""
+    t, delta = 0.03, 0.05
+    low, high = t, t + hoeffding(n, m, delta)
+    for _ in range(40):
+        d = (low + high) / 2
+        v = np.linspace(0, 1 - d, 101)
+        above = probability(t, n, m, v + d, v).max() > delta
+        low, high = (d, high) if above else (low, d)
+    event = Difference(n, m, t, 1e-6 * delta)
+    assert not _proved(event, 0.9999 * low, delta, finest=1e-5)
+    assert _proved(event, low + 0.01 * (low - t), delta, finest=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1.2, 5, 5, 0.05), "difference must lie between 0 and 1"),
+        ((float("nan"), 5, 5, 0.05), "difference must lie between 0 and 1"),
+        ((0.2, 0, 5, 0.05), "n must be an integer"),
+        ((0.2, 5, 5.0, 0.05), "m must be an integer"),
+        ((0.2, 5, 5, 0.0), "delta must lie strictly between 0 and 1"),
+        ((0.2, 5, 5, 1.0), "delta must lie strictly between 0 and 1"),
+    ],
+)
+def test_mistaken_numbers_raise_with_the_requirement(arguments, message):
+    *numbers, delta = arguments
+    with pytest.raises(ValueError, match=message):
+        binomial_difference_upper_bound(*numbers, delta=delta)

@@ -29,15 +29,18 @@ def test_the_seal_holds():
 
 @pytest.mark.parametrize("encoder", ["tabular", "cells"])
 def test_fit_and_evaluation_leave_calibration_rows_sealed(tmp_path, encoder):
-    data, config = sealed_data(), compose_config("train", [*SETTINGS, f"encoder={encoder}"])
-    module, settings = build_module(config, data, twin=False), build_settings(config, data)
+    config = compose_config("train", [*SETTINGS, f"encoder={encoder}"])
+    module = build_module(config, build_data(config), twin=False)  # it counts them, no more
+    data = sealed_data()
+    settings = build_settings(config, data)
     fit(module, data, settings, tmp_path, trainer={"accelerator": "cpu"})
     z = represent(module.encoder, module.heads, data)
     evaluate_representation(z, data, data.tasks, heads=["logistic"], seed=0)
 
 
 def test_a_stack_leaves_calibration_rows_sealed(tmp_path):
-    data, config = sealed_data(), compose_config("train", SETTINGS)
-    modules = [build_module(config, data, twin=False)]
+    config = compose_config("train", SETTINGS)
+    modules = [build_module(config, build_data(config), twin=False)]
+    data = sealed_data()
     settings = [build_settings(config, data)]
     fit_stack(modules, data, settings, tmp_path, device="cpu", dtype=torch.float32)

@@ -1,0 +1,331 @@
+"""Certified cells on ACS 2024: accuracy and AUC against a bound on any model's unfairness.
+
+    python benchmarks/certified.py washington --seeds 5   # needs the person files (FAIRREP_DATA)
+    python benchmarks/certified.py states                 # six states together
+    python benchmarks/certified.py transfer               # tasks that the cells never saw
+    python benchmarks/certified.py show                   # what is there already
+
+Workers, s = sex, not in x, δ = .05. A seed is a split of the rows and an initialisation. Encoders
+are chosen on training and validation rows: for each bound the best one on validation rows among
+those whose predicted certificate (the larger total variation of the two splits, and the slack of
+calibration rows' number) is within it. Only the chosen ones are certified, each at the full δ, on
+rows that nothing else reads; then the test rows are read, once. Writes
+benchmarks/results/certified.json after every seed, and runs no seed that it holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from fairrep.app.build import build_data, build_module, build_settings
+from fairrep.app.configs import compose_config
+from fairrep.app.console import quieten
+from fairrep.app.run_folder import environment
+from fairrep.data import PreparedData, Rows
+from fairrep.encoders import Encoder
+from fairrep.evaluation import Sealed, certify
+from fairrep.evaluation.protocol import Part, fit_all, part, questions
+from fairrep.evaluation.view import View
+from fairrep.functional.bounds import total_variation_upper_bound
+from fairrep.functional.group_distributions import largest_ks_distance
+from fairrep.functional.total_variation import cell_shares, total_variation
+from fairrep.training import fit
+from fairrep.types import TaskSpec
+
+RESULTS = Path(__file__).resolve().parent / "results" / "certified.json"
+DELTA = 0.05
+NOVEL = ["public_coverage", "private_coverage", "poverty", "mobility", "travel_time"]
+COMMON = [
+    "experiment=certified",
+    "data=acs",
+    "data.year=2024",
+    "data.people=income",
+    "trainer=cpu",
+    "logger=none",
+]
+WEIGHTS = (0.3, 0.5, 0.8, 1.2, 2)
+HEADS = ["logistic", "mlp"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One of the questions.
+
+    Attributes:
+        data: settings of the data set.
+        grid: settings of the encoders to choose from.
+        bounds: wanted certificates.
+        by: the figure of the joint choice on validation rows: ``accuracy`` of the first task, or
+            the mean ``auc`` of the seen ones.
+    """
+
+    data: list[str]
+    grid: list[list[str]]
+    bounds: tuple[float, ...]
+    by: str = "accuracy"
+
+
+def tasks(seen: list[str]) -> list[str]:
+    novel = [name for name in NOVEL if name not in seen]
+    return [f"data.tasks.seen=[{','.join(seen)}]", f"data.tasks.novel=[{','.join(novel)}]"]
+
+
+INCOME = [
+    [f"encoder.cells={cells}", f"encoder.usage={usage}", f"penalty.weight={weight}"]
+    for cells, usage, weights in ((2, 0, WEIGHTS), (4, 0.05, WEIGHTS[1:4]))
+    for weight in weights
+]
+TWIN = "twin"  # the same trunk without cells and without a penalty
+CONTINUOUS = ["encoder=tabular", "encoder.dim=16", "encoder.dropout=0.2", "penalty=none"]
+STUDIES = {
+    "washington": Study(
+        ["data.states=[WA]", *tasks(["income"])], INCOME, (0.024, 0.03, 0.045, 0.06, 0.08)
+    ),
+    "states": Study(
+        ["data.states=[AZ,CT,DC,RI,VT,WA]", *tasks(["income"])],
+        INCOME,
+        (0.018, 0.025, 0.035, 0.05),
+    ),
+    "transfer": Study(
+        ["data.states=[WA]", *tasks(["income", "public_coverage"])],
+        [
+            [f"encoder.cells={cells}", f"encoder.usage={usage}", f"penalty.weight={weight}"]
+            for cells, usage in ((8, 0.1), (16, 0.1), (16, 0.15))
+            for weight in (0.8, 1.2)
+        ],
+        (0.04, 0.05, 0.06),
+        by="auc",
+    ),
+}
+
+
+def trained(data: PreparedData, settings: list[str], seed: int) -> Encoder:
+    config = compose_config("train", [*settings, f"seed={seed}", f"split_seed={seed}"])
+    module = build_module(config, data, twin=False)
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"accelerator": "cpu"}
+        fit(module, data, build_settings(config, data), Path(folder), trainer=options)
+    return module.encoder.eval()
+
+
+@torch.no_grad()
+def view(encoder: Encoder, x: torch.Tensor) -> View:
+    return View(torch.cat([encoder(rows) for rows in x.split(65_536)]))
+
+
+def largest_total_variation(z: torch.Tensor, rows: Rows, groups: int) -> float:
+    shares = [cell_shares(z[rows.s == g].double()) for g in range(groups)]
+    return max(float(total_variation(p, q)) for p, q in combinations(shares, 2))
+
+
+def slack(data: PreparedData) -> float:
+    """The certificate of equal cells."""
+    counts = [int((data.calibration.s == g).sum()) for g in range(len(data.groups))]
+    same = torch.ones(1)
+    return max(
+        total_variation_upper_bound(same, same, n, m, delta=DELTA)
+        for n, m in combinations(counts, 2)
+    )
+
+
+def gap(prediction: np.ndarray, s: np.ndarray) -> float:
+    rates = [(prediction[s == g] > 0.5).mean() for g in range(int(s.max()) + 1)]
+    return float(max(rates) - min(rates))
+
+
+def separation(prediction: np.ndarray, s: torch.Tensor) -> float:
+    values = torch.from_numpy(prediction)
+    return float(largest_ks_distance(values, s, groups=int(s.max()) + 1))
+
+
+def auc(prediction: np.ndarray, y: np.ndarray) -> float:
+    known = ~np.isnan(y)
+    return float(roc_auc_score(y[known], prediction[known]))
+
+
+def figures(
+    predicted: dict[str, dict[str, np.ndarray]], rows: Part, asked: Sequence[TaskSpec]
+) -> dict[str, dict[str, Any]]:
+    """Head → accuracy and gap on the first task, AUC on every task."""
+    y, s = rows.y.numpy(), rows.s.numpy()
+    first = asked[0].name
+    return {
+        head: {
+            "accuracy": float(((own[first] > 0.5) == y[:, 0]).mean()),
+            "gap": gap(own[first], s),
+            "auc": {task.name: auc(own[task.name], y[:, t]) for t, task in enumerate(asked)},
+        }
+        for head, own in predicted.items()
+    }
+
+
+def one_seed(study: Study, seed: int) -> dict[str, Any]:
+    start = time.perf_counter()
+    settings = [*COMMON, *study.data]
+    data = build_data(compose_config("train", [*settings, f"split_seed={seed}"]))
+    encoders = [trained(data, [*settings, *own], seed) for own in study.grid]
+    twin = trained(data, [*settings, *CONTINUOUS], seed)
+    seconds = time.perf_counter() - start
+    added, groups = slack(data), len(data.groups)
+    points = []
+    for own, encoder in zip(study.grid, encoders):
+        z = {split: view(encoder, getattr(data, split).x).matrix for split in ("train", "val")}
+        distance = max(largest_total_variation(z[k], getattr(data, k), groups) for k in z)
+        points.append({"settings": own, "predicted": distance + added})
+    everyone = {str(k): encoder for k, encoder in enumerate(encoders)} | {TWIN: twin}
+
+    def views(rows: Rows, which: list[str]) -> dict[str, View]:
+        return {key: view(everyone[key], rows.x) for key in which}
+
+    names = list(everyone)
+    seen = questions(data, ["mlp"], data.seen)
+    train, val = (part(views(rows, names), rows, data, seen) for rows in (data.train, data.val))
+    found = fit_all(train, val, seen, seed=seed).predict(val.views)["mlp"]
+    for k, point in enumerate(points):
+        point["val"] = figures({"mlp": found[str(k)]}, val, data.seen)["mlp"]
+    chosen = {str(bound): choice(points, bound, study.by) for bound in study.bounds}
+    needed = sorted({str(k) for k in chosen.values() if k is not None}) + [TWIN]
+    test = tested(data, lambda rows: views(rows, needed), seed)
+    return {
+        "seed": seed,
+        "training_seconds": round(seconds, 1),
+        "rows": {split: len(rows) for split, rows in data.splits.items()},
+        "slack": added,
+        "points": points,
+        "twin": test[TWIN],
+        "chosen": {
+            bound: None
+            if k is None
+            else {
+                "settings": study.grid[k],
+                "certificate": certificate(encoders[k], data),
+                "test": test[str(k)],
+            }
+            for bound, k in chosen.items()
+        },
+    }
+
+
+def choice(points: list[dict[str, Any]], bound: float, by: str) -> int | None:
+    """The best on validation rows of those whose predicted certificate is within the bound."""
+
+    def value(k: int) -> float:
+        figure = points[k]["val"][by]
+        return float(np.mean(list(figure.values()))) if isinstance(figure, dict) else figure
+
+    within = [k for k, point in enumerate(points) if point["predicted"] <= bound]
+    return max(within, key=value, default=None)
+
+
+def certificate(encoder: Encoder, data: PreparedData) -> dict[str, Any]:
+    rows = data.calibration
+    found = certify(encoder, rows.x, rows.s, delta=DELTA, groups=data.groups)
+    return {key: getattr(found, key) for key in ("bound", "distance", "cells", "groups")}
+
+
+def tested(data: PreparedData, views: Any, seed: int) -> dict[str, Any]:
+    """Test figures, and what the strongest adversary makes of the groups."""
+    asked = questions(data, HEADS, data.tasks)
+    train, val = (part(views(rows), rows, data, asked) for rows in (data.train, data.val))
+    test = Sealed(lambda: part(views(data.test), data.test, data, asked))
+    fitted = fit_all(train, val, asked, seed=seed)
+    rows = test.open()
+    predicted = fitted.predict(rows.views)
+    probe = asked.probes[0].task.name
+    return {
+        key: {
+            "heads": figures({head: predicted[head][key] for head in HEADS}, rows, data.tasks),
+            # a probe for s at its best threshold
+            "adversary": max(separation(own[key][probe], rows.s) for own in predicted.values()),
+        }
+        for key in rows.views
+    }
+
+
+def aggregated(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=len(values) > 1))}
+
+
+def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Per bound, over the seeds in which an encoder was predicted to be within it."""
+    bounds = list(seeds[0]["chosen"])
+    return {"twin": summarised([one["twin"] for one in seeds])} | {
+        bound: summarised([own["test"] for own in found])
+        | {
+            name: aggregated([own["certificate"][name] for own in found])
+            for name in ("bound", "distance")
+        }
+        for bound in bounds
+        if (found := [one["chosen"][bound] for one in seeds if one["chosen"][bound]])
+    }
+
+
+def summarised(tests: list[dict[str, Any]]) -> dict[str, Any]:
+    table: dict[str, Any] = {"seeds": len(tests)}
+    table["adversary"] = aggregated([one["adversary"] for one in tests])
+    for head in HEADS:
+        own = [one["heads"][head] for one in tests]
+        table[head] = {key: aggregated([f[key] for f in own]) for key in ("accuracy", "gap")}
+        names = list(own[0]["auc"])
+        table[head]["auc"] = {name: aggregated([f["auc"][name] for f in own]) for name in names}
+    return table
+
+
+def show(name: str, found: dict[str, Any]) -> None:
+    print(name, "· AUC of", ", ".join(found["twin"]["mlp"]["auc"]))
+    for bound, row in found.items():
+        sure = "-"
+        if "bound" in row:
+            sure = f"{row['bound']['mean']:.4f} ± {row['bound']['sd']:.4f}"
+        for head in HEADS:
+            own = row[head]
+            aucs = " ".join(f"{v['mean']:.3f}" for v in own["auc"].values())
+            print(
+                f"  {bound:6s} {head:9s} accuracy {own['accuracy']['mean']:.4f} ± "
+                f"{own['accuracy']['sd']:.4f}  gap {own['gap']['mean']:.3f}  certificate {sure}  "
+                f"adversary {row['adversary']['mean']:.3f}  AUC {aucs}  ({row['seeds']} seeds)"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=[*STUDIES, "show"])
+    parser.add_argument("--seeds", type=int, default=5)
+    asked = parser.parse_args()
+    quieten()
+    warnings.filterwarnings("ignore")
+    saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for seed in range(asked.seeds if asked.study in STUDIES else 0):
+        own = saved.setdefault(asked.study, {"seeds": []})
+        if seed in [one["seed"] for one in own["seeds"]]:
+            continue
+        own["seeds"].append(one_seed(STUDIES[asked.study], seed))
+        study = STUDIES[asked.study]
+        saved[asked.study] = {
+            "environment": environment(),
+            "settings": [*COMMON, *study.data],
+            "summary": summary(own["seeds"]),
+            "seeds": own["seeds"],
+        }
+        RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
+        show(asked.study, saved[asked.study]["summary"])
+    if asked.study == "show":
+        for name, own in saved.items():
+            show(name, own["summary"])
+
+
+if __name__ == "__main__":
+    main()
