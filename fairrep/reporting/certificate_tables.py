@@ -25,7 +25,9 @@ def print_certified(content: dict[str, Any], path: str, console: Console | None 
     console.print(f"[bold]{content['dataset']}[/bold], {content['representation']} encoder")
     console.print(f"  rows: {', '.join(sources)}", highlight=False)
     console.print(certificate_table([("", certificate)]))
-    print_words(certificate, console)
+    print_promise(certificate, console)
+    for limit in certificate["limits"][1:]:
+        console.print(f"  Limit: {limit}", highlight=False)
     console.print(f"Written: {path}", highlight=False)
 
 
@@ -47,8 +49,7 @@ def certificate_table(rows: list[tuple[str, dict[str, Any]]]) -> Table:
     return table
 
 
-def print_words(certificate: dict[str, Any], console: Console) -> None:
-    """Print the promise, and what does not follow."""
-    console.print(certificate["promise"], highlight=False)
-    for limit in certificate["limits"]:
-        console.print(f"  - {limit}", highlight=False)
+def print_promise(certificate: dict[str, Any], console: Console) -> None:
+    """Print what holds, and the first of its limits."""
+    for line in (certificate["promise"], f"Limit: {certificate['limits'][0]}"):
+        console.print(f"  {line}", highlight=False)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fairrep.reporting.certificate_tables import print_promise
 from fairrep.reporting.terminal import console_or_default, number
 
 
@@ -24,8 +25,7 @@ def print_front(content: dict[str, Any], folder: str, console: Console | None = 
             highlight=False,
         )
     if chosen.get("certificate"):
-        console.print(f"  {chosen['certificate']['promise']}", highlight=False)
-        console.print(f"  {chosen['certificate']['limits'][0]}", highlight=False)
+        print_promise(chosen["certificate"], console)
     lost = [model for model in content["models"] if model["diverged"]]
     if lost:
         console.print(f"  {len(lost)} models diverged and are left out of the means")

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fairrep.reporting.certificate_tables import certificate_table, print_words
+from fairrep.reporting.certificate_tables import certificate_table, print_promise
 from fairrep.reporting.terminal import console_or_default, number
 
 TREATED = {
@@ -48,8 +48,8 @@ def print_report(
     console = console_or_default(console)
     console.print()
     console.print(_task_table(metrics))
-    console.print(_leakage_table(metrics))
     _print_certificate(metrics, console)
+    console.print(_leakage_table(metrics))
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     console.print("Next:", highlight=False)
     loaded = f"'{folder}', allow_code=True" if user_code else f"'{folder}'"
@@ -69,7 +69,7 @@ def _print_certificate(metrics: dict[str, Any], console: Console) -> None:
     if (beside := (metrics["twin"] or {}).get("certificate")) is not None:
         rows.append(("λ = 0", beside))
     console.print(certificate_table(rows))
-    print_words(metrics["certificate"], console)
+    print_promise(metrics["certificate"], console)
 
 
 def _group_table(data: dict[str, Any]) -> Table:

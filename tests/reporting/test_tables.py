@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from fairrep.reporting import figures, tables
+from tests.reporting.saved_results import certificate
 
 
 def head(accuracy, gap):
@@ -77,6 +78,27 @@ def test_report_without_a_twin_shows_one_row_a_task(metrics):
     text = printed(tables.print_report, metrics, "out/run")
     assert "λ = 3" in text
     assert "λ = 0" not in text
+
+
+def test_certificates_stand_under_the_tasks_with_one_promise_and_its_limit(metrics):
+    metrics["certificate"] = certificate(0.12)
+    metrics["twin"]["certificate"] = certificate(0.34)
+    text = printed(tables.print_report, metrics, "out/run")
+    for part in (
+        "0.120", "0.090", "0.340", "0.310", "0.030", "0.05", "5 of 8", "f 4,321, m 4,321",
+        "No model is above 0.120.", "Limit: Another year voids it.",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "No model is above 0.340." not in text
+    assert "It speaks of the cell alone." not in text
+    assert text.index("hired (seen)") < text.index("Certificate") < text.index("Leakage")
+
+
+@pytest.mark.parametrize("more", [{}, {"certificate": None}])
+def test_nothing_is_said_of_a_certificate_where_there_is_none(metrics, more):
+    text = printed(tables.print_report, metrics | more, "out/run")
+    assert "ertificate" not in text
+    assert "Limit" not in text
 
 
 def test_data_description_names_groups_terms_and_harms():
