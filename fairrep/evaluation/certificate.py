@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -79,7 +80,8 @@ class Certificate:
             what = "difference in mean score"
         if self.notion == "equal_opportunity":
             what = f"difference in positive rates among people with {self.task} = 1"
-        return f"{sure}{together}, {who}, has a {what} above {self.bound:.3f} between two groups."
+        above = math.ceil(self.bound * 1000 - 1e-9) / 1000  # a bound is rounded up
+        return f"{sure}{together}, {who}, has a {what} above {above:.3f} between two groups."
 
     @property
     def limits(self) -> tuple[str, ...]:

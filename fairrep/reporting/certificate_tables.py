@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Console
@@ -42,11 +43,16 @@ def certificate_table(rows: list[tuple[str, dict[str, Any]]]) -> Table:
     for name, one in rows:
         groups = ", ".join(f"{group} {count:,}" for group, count in one["groups"].items())
         cells = "-" if one["cells"] is None else f"{one['cells'][1]} of {one['cells'][0]}"
-        values = [number(one["bound"]), number(one["distance"]), number(one["slack"])]
+        values = [bound(one["bound"]), number(one["distance"]), number(one["slack"])]
         split = "" if one["candidates"] == 1 else f"/{one['candidates']}"
         cells_of_row = [*values, f"{one['delta']:g}{split}", cells, groups]
         table.add_row(*([name] if name else []), *cells_of_row)
     return table
+
+
+def bound(value: float) -> str:
+    """Three decimals, rounded up: a bound that is rounded down is none."""
+    return f"{math.ceil(value * 1000 - 1e-9) / 1000:.3f}"
 
 
 def print_promise(certificate: dict[str, Any], console: Console) -> None:

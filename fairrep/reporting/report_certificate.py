@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fairrep.reporting.certificate_tables import MEASURED
+from fairrep.reporting.certificate_tables import MEASURED, bound
 from fairrep.reporting.page import Section
 from fairrep.reporting.report_tables import Table
 from fairrep.reporting.terminal import number
@@ -17,7 +17,7 @@ def certificate_section(certificate: Mapping[str, Any] | None) -> Section | None
         return None
     groups = ", ".join(f"{name} {count:,}" for name, count in certificate["groups"].items())
     facts = [
-        ("certificate", number(certificate["bound"])),
+        ("certificate", bound(certificate["bound"])),
         (f"measured {MEASURED[certificate['about']]}", number(certificate["distance"])),
         ("added for the number of rows", number(certificate["slack"])),
         ("may fail with probability", f"{certificate['delta']:g}"),
@@ -31,7 +31,7 @@ def certificate_section(certificate: Mapping[str, Any] | None) -> Section | None
     table = Table(
         "Pairs of groups, all at once",
         ("groups", "certificate", "measured"),
-        tuple((pair, number(one["bound"]), number(one["distance"])) for pair, one in pairs.items()),
+        tuple((pair, bound(one["bound"]), number(one["distance"])) for pair, one in pairs.items()),
     )
     return Section(
         "certificate",

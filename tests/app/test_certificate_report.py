@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
@@ -39,7 +40,8 @@ def test_a_runs_last_lines_hold_its_certificate_and_the_twins(finish, tmp_path):
     own, twin = metrics["certificate"], metrics["twin"]["certificate"]
     for found in (own, twin):
         cells = "{1} of {0}".format(*found["cells"])
-        numbers = [f"{found[name]:.3f}" for name in ("bound", "distance", "slack")]
+        bound = math.ceil(1000 * found["bound"]) / 1000  # rounded up
+        numbers = [f"{number:.3f}" for number in (bound, found["distance"], found["slack"])]
         line = r" │ ".join([*numbers, "0.05", cells])
         assert line in plain(out), line
     assert f"{own['promise']} Limit: {own['limits'][0]}" in plain(out)

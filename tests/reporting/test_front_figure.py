@@ -6,7 +6,7 @@ import pytest
 
 from fairrep.reporting import front_figure
 from fairrep.reporting.front_points import axes_of, points, selected_index
-from tests.reporting.saved_results import GAP, HOSTILE, front, over_seeds, point
+from tests.reporting.saved_results import GAP, HOSTILE, certified_front, front, over_seeds, point
 
 
 def lines(panel, marker):
@@ -126,3 +126,18 @@ def test_files_are_written_whole_and_are_the_same_for_the_same_numbers(tmp_path)
     assert b"<script>" not in first[1]
     assert [file.read_bytes() for file in front_figure.write_front(content, tmp_path)] == first
     assert sorted(file.name for file in tmp_path.iterdir()) == ["front.png", "front.svg"]
+
+
+def test_certified_settings_have_a_panel_with_bound_and_measured_value():
+    panels = front_figure.front(certified_front()).axes
+    assert len(panels) == 3
+    ends = [
+        sorted(line.get_xdata())
+        for line in panels[-1].lines
+        if len(line.get_xdata()) == 2 and line.get_linewidth() == 0.9
+    ]
+    bounds = (0.4, 0.16, 0.26)
+    for end, bound in zip(ends[:3], bounds):
+        assert end == pytest.approx([bound - 0.03, bound])
+    assert "certificate" in panels[-1].get_xlabel()
+    assert len(front_figure.front(front()).axes) == 1
