@@ -55,13 +55,14 @@ def front(content: Front) -> Figure:
     count = len(splits) + certified
     with styled():
         figure = blank(4.1 * count + 0.3, 4.2)
-        panels = figure.subplots(1, count, squeeze=False, sharey=True)[0]
+        panels = figure.subplots(1, count, squeeze=False)[0]
         for panel, split in zip(panels, splits):
             draw(panel, content, split)
         if certified:
             draw_certified(panels[-1], content)
-        for panel in panels[1:]:
+        for panel in panels[1 : len(splits)]:  # on the first panel's scale
             panel.set_ylabel("")
+            panel.tick_params(labelleft=False)
         handles = legend_handles(content)
         columns = 3 if len(splits) == 1 else min(6, len(handles))
         figure.legend(
@@ -118,8 +119,17 @@ def draw_certified(panel: Panel, content: Front) -> None:
         panel.errorbar(
             bound.mean, height, xerr=bound.sd or None, elinewidth=0.9, capsize=2, zorder=4, **style
         )
+        panel.annotate(
+            point.label,
+            (bound.mean, height),
+            xytext=(6, -10),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+        )
     right = max(point.bound.mean + point.bound.sd for point in found)
     panel.set_xlim(-0.03 * right, 1.06 * right)
+    panel.margins(y=0.12)
     panel.set_title("Certified: any model on the cell", pad=20)
     panel.set_ylabel(axes.utility_label)
     upward(panel, axes.utility_direction)
