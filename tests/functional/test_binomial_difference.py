@@ -262,3 +262,13 @@ def test_mistaken_numbers_raise_with_the_requirement(arguments, message):
     *numbers, delta = arguments
     with pytest.raises(ValueError, match=message):
         binomial_difference_upper_bound(*numbers, delta=delta)
+
+
+def test_the_slope_is_carried_over_half_the_interval():
+    """From the middle to either end: what the slope adds is its constant times half the length."""
+    event, d = Difference(60, 45, 0.05, 1e-9), 0.25
+    left, right = (torch.tensor([end], dtype=torch.float64) for end in (0.3, 0.34))
+    _, worst = _by_slope(event, d, left, right)
+    centre = (left + right) / 2
+    added = worst - tails(event, centre + d, centre).smooth
+    torch.testing.assert_close(added, _slope(event, d, left, right) * 0.02)
