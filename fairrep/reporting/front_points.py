@@ -145,11 +145,16 @@ def certified_points(front: Front, axes: Axes) -> list[CertifiedPoint]:
     """The settings that have a certificate and a utility on test rows."""
     found = []
     for entry, point in _with_entries(front, points(front, axes, "test")):
-        certificate = entry.get("certificate") or {}
-        bound, measured = (_value(certificate.get(key)) for key in ("bound", "distance"))
+        bound = certificate_of(entry)
+        measured = _value((entry.get("certificate") or {}).get("distance"))
         if bound is not None and measured is not None:
             found.append(CertifiedPoint(point.label, point.kind, bound, measured, point.utility))
     return found
+
+
+def certificate_of(entry: dict[str, Any]) -> Value | None:
+    """A setting's bound over seeds, if it has one."""
+    return _value((entry.get("certificate") or {}).get("bound"))
 
 
 def is_certified(front: Front) -> bool:

@@ -25,6 +25,7 @@ def front_table(front: Front) -> Table:
     axes = read.axes_of(front)
     splits = ["val", "test"] if read.has_test(front) else ["val"]
     leaks = any(point.get("leakage") for point in front.get("points") or [])
+    certified = read.is_certified(front)
     rows, marked = [], []
     for k, point in enumerate(front.get("points") or []):
         cells = [
@@ -32,6 +33,8 @@ def front_table(front: Front) -> Table:
             for split in splits
             for metric in (axes.utility, axes.gap)
         ]
+        if certified:
+            cells.append(_mean_sd(read.certificate_of(point)))
         leak = _mean_sd(_leak(point)) if leaks else None
         chosen = k == read.selected_index(front)
         if chosen:
@@ -50,14 +53,16 @@ def front_table(front: Front) -> Table:
             for split in splits
             for metric in (axes.utility, axes.gap)
         ]
-        rows.append((read.reference_name(label), "reference", *cells, *([NONE] if leaks else [])))
+        empty = [NONE] * (leaks + certified)
+        rows.append((read.reference_name(label), "reference", *cells, *empty))
     short = {"val": "validation", "test": "test"}
     heads = [
         f"{short[split]} {read.name(metric)}"
         for split in splits
         for metric in (axes.utility, axes.gap)
     ]
-    extra = ["leakage (balanced accuracy)"] if leaks else []
+    extra = ["certificate, all at once"] if certified else []
+    extra += ["leakage (balanced accuracy)"] if leaks else []
     return Table(
         f"Every setting: mean ± standard deviation over seeds, task {axes.task}",
         ("setting", "standing", *heads, *extra),

@@ -76,3 +76,4 @@ def test_a_sweep_certifies_all_settings_at_once_and_the_selected_one_alone(tmp_p
     page = (tmp_path / "report.html").read_text()
     assert alone["promise"] in page
     assert "front-certified" in page
+    assert "certificate, all at once" in page
