@@ -112,11 +112,7 @@ def merge_cells(encoder: Encoder, data: PreparedData, config: DictConfig) -> Non
     if limit is None or not config.certificate.merge or encoder.cells is None:
         return
     encoder.eval()
-    positive = _positive(config, data, data.val)
-    keep = torch.ones_like(data.val.s, dtype=torch.bool)
-    if positive is not None:
-        (labels,) = positive.values()
-        keep = labels == 1
+    keep = _looked_at(config, data, data.val)
     cells, s = encoder(data.val.x[keep]), data.val.s[keep]
     shares = torch.stack([cell_shares(cells[s == g].double()) for g in range(len(data.groups))])
     labels = data.train.y[:, : len(data.seen)]
@@ -126,10 +122,7 @@ def merge_cells(encoder: Encoder, data: PreparedData, config: DictConfig) -> Non
 def _slacks(config: DictConfig, data: PreparedData) -> list[float]:
     """The certificates of equal cells: what the numbers of calibration rows alone add."""
     rows = data.calibration
-    keep = torch.ones_like(rows.s, dtype=torch.bool)
-    if (positive := _positive(config, data, rows)) is not None:
-        (labels,) = positive.values()
-        keep = labels == 1
+    keep = _looked_at(config, data, rows)
     counts = [int((rows.s[keep] == g).sum()) for g in range(len(data.groups))]
     if min(counts) == 0:
         absent = data.groups[counts.index(0)]
@@ -148,6 +141,14 @@ def _slacks(config: DictConfig, data: PreparedData) -> list[float]:
         ]
     except ValueError as problem:
         raise ConfigError(f"certificate.{problem}") from problem
+
+
+def _looked_at(config: DictConfig, data: PreparedData, rows: Rows) -> torch.Tensor:
+    """Which rows the notion is about: all, or those with label 1 of its task."""
+    if (positive := _positive(config, data, rows)) is None:
+        return torch.ones_like(rows.s, dtype=torch.bool)
+    (labels,) = positive.values()
+    return labels == 1
 
 
 def _positive(config: DictConfig, data: PreparedData, rows: Rows) -> dict[str, torch.Tensor] | None:
