@@ -31,6 +31,10 @@ class CertificateError(FairrepError):
     """Rows that a certificate cannot be computed on."""
 
 
+class EstimatorError(DataError, ValueError):
+    """Data that a scikit-learn style estimator cannot use; a ``ValueError``, as theirs are."""
+
+
 def listed(names: Sequence[str], *, shown: int = 20) -> str:
     """Join names for one line: all of them, or the first, the last and how many there are."""
     if len(names) <= shown:
