@@ -12,8 +12,13 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils import _safe_indexing, column_or_1d, get_tags, indexable
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_is_fitted,
+    validate_data,
+)
 
 from fairrep.errors import EstimatorError
 from fairrep.estimators.group_rows import share_of_every_group
@@ -117,7 +122,9 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
                 group with too few rows, predictions that are not finite.
         """
         options = self._options()
-        validate_data(self, X, skip_check_array=True)
+        X, y = self._validated(X, y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
         rng = as_generator(self.random_state)
         codes = self._fit_groups(X, sensitive_features, options)
         train, held = self._split(codes, options, rng)
@@ -180,6 +187,8 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
         """What the base takes; random where equal predictions are told apart."""
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
+        tags.target_tags.required = not (isinstance(self.cv, str) and self.cv == "prefit")
+        tags.regressor_tags.poor_score = True  # what the groups explain is given up
         tags.non_deterministic = self.sigma != 0
         return tags
 
@@ -193,6 +202,19 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
                 f"cv must be 'split', 'prefit', a number of folds or a splitter, got '{self.cv}'."
             )
         return MapOptions(self.sigma, self.tau, self.max_ks)
+
+    def _validated(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """X as the base takes it, y as a column; both can be indexed."""
+        prefit = isinstance(self.cv, str) and self.cv == "prefit"
+        if y is None and not prefit:
+            raise EstimatorError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; only "
+                "cv='prefit' does without."
+            )
+        y = None if y is None else column_or_1d(y, warn=True)
+        X, y = indexable(X, y)
+        validate_data(self, X, skip_check_array=True)
+        return X, y
 
     def _fit_groups(self, X: Any, sensitive_features: Any, options: MapOptions) -> np.ndarray:
         self.groups_, codes = fit_groups(
@@ -231,7 +253,7 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
             check_is_fitted(self.estimator)
             self.estimator_ = self.estimator
             return self.estimator_.predict(X)
-        given = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)}
+        given = {} if sample_weight is None else {"sample_weight": sample_weight}
         own = {name: values[train] for name, values in given.items()}
         self.estimator_ = clone(self.estimator).fit(
             _safe_indexing(X, train), _safe_indexing(y, train), **own

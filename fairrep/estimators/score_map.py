@@ -189,7 +189,7 @@ def finite(scores: Any) -> np.ndarray:
     Raises:
         EstimatorError: NaN or infinite ones, counted.
     """
-    scores = np.asarray(scores, dtype=float)
+    scores = np.array(scores, dtype=float)  # a copy: torch shares memory
     bad = int((~np.isfinite(scores)).sum())
     if bad:
         raise EstimatorError(f"scores must be finite numbers, got {bad:,} NaN or infinite ones.")
