@@ -23,9 +23,9 @@ def ranks(
     r"""Rank of each t in a sample, as a share in [0, 1].
 
     The empirical distribution function made continuous: the i-th of m different values has the
-    rank (i - 1/2)/m, the values from the i-th to the j-th, if equal, stand between (i - 1)/m and
-    j/m; between two values the rank is linear, beyond the extremes constant. Without equal values
-    it is within 1/m of the step function. Differentiable in t and in the sample almost everywhere.
+    rank (i - 1/2)/m, the i-th to the j-th, if equal, stand between (i - 1)/m and j/m; between two
+    values the rank is linear, beyond the extremes constant. It never falls. Without equal values it
+    is within 1/m of the step function. Differentiable in t and in the sample almost everywhere.
 
     Args:
         t: any values.
@@ -35,18 +35,32 @@ def ranks(
     """
     m = sample.shape[-1]
     t, sample = t.contiguous(), sample.contiguous()
-    own = sample.detach()
-    first, last = (torch.searchsorted(own, own, right=side).to(t) for side in (False, True))
-    above = torch.searchsorted(own, t.detach(), right=True)  # how many are ≤ t
+    low, high = _edges(sample.detach(), middle=ties is None)
+    above = torch.searchsorted(sample.detach(), t.detach(), right=True)  # how many are ≤ t
     left, right = (above - 1).clamp_min(0), above.clamp_max(m - 1)
     x, x_next = sample.gather(-1, left), sample.gather(-1, right)
-    lowest, highest = first.gather(-1, left), last.gather(-1, left)
-    place = torch.full_like(t, 0.5)
-    r = lowest.lerp(highest, place if ties is None else torch.where(t == x, ties, place))
-    r_next = ((first + last) / 2).gather(-1, right)
+    lowest, highest, lowest_next = (
+        low.gather(-1, left),
+        high.gather(-1, left),
+        low.gather(-1, right),
+    )
     inside = (x_next > x) & (t > x)
     share = torch.where(inside, t - x, 0.0) / torch.where(inside, x_next - x, 1.0)
-    return torch.where(inside, r.lerp(r_next, share), r) / m
+    between = torch.where(inside, highest.lerp(lowest_next, share), highest)
+    equal = lowest if ties is None else lowest.lerp(highest, ties)
+    return torch.where(t > x, between, torch.where(t == x, equal, lowest)) / m
+
+
+def _edges(sample: Float[Tensor, "*B m"], *, middle: bool) -> tuple[Tensor, Tensor]:
+    """Lowest and highest rank of each value, times m; the middle of both where it stands once."""
+    first, last = (
+        torch.searchsorted(sample, sample, right=side).to(sample) for side in (False, True)
+    )
+    centre = (first + last) / 2
+    if middle:
+        return centre, centre
+    once = last - first == 1
+    return torch.where(once, centre, first), torch.where(once, centre, last)
 
 
 def quantiles(u: Float[Tensor, "*B n"], sample: Float[Tensor, "*B m"]) -> Float[Tensor, "*B n"]:
