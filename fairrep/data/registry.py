@@ -108,6 +108,7 @@ DATASETS: dict[str, str] = {
     "school": "fairrep.data.datasets.school",
     "drug": "fairrep.data.datasets.drug",
     "law_school": "fairrep.data.datasets.law_school",
+    "student": "fairrep.data.datasets.student",
     "csv": "fairrep.data.datasets.user_table",
 }
 

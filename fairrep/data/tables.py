@@ -53,20 +53,29 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return frame
 
 
-def read_published(file: Path, *, columns: Sequence[str], header: bool, **options: Any) -> Any:
+def read_published(
+    file: Path,
+    *,
+    columns: Sequence[str],
+    header: bool,
+    content: IO[bytes] | None = None,
+    **options: Any,
+) -> Any:
     """Read a publisher's table.
 
     Args:
         file: the file, plain or compressed.
         columns: with a header line, the columns that must be there; without, the names of all.
         header: whether the first line names the columns.
+        content: what was unpacked from the file, where it is an archive of several.
         **options: further ones of ``pandas.read_csv``.
 
     Raises:
         DataError: not a table, or one with other columns.
     """
     try:
-        frame = pd.read_csv(existing_file(file), header=0 if header else None, **options)
+        stream = existing_file(file) if content is None else content
+        frame = pd.read_csv(stream, header=0 if header else None, **options)
     except BROKEN as bad:
         raise DataError(f"'{file}' is not the publisher's: {' '.join(str(bad).split())}") from bad
     if header and (lacking := [name for name in columns if name not in frame.columns]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from fairrep.data import describe, load_dataset
 from fairrep.data.registry import dataset_spec
-from fairrep.errors import DataError
+from fairrep.errors import ConfigError, DataError
 from tests.data.helpers import prepare
 
 
@@ -136,6 +137,30 @@ def test_law_school_rates_and_groups(publishers_file):
     assert rate(raw, "passed_bar") == pytest.approx(19_360 / 21_791)
 
 
+def test_student_rows_grades_and_groups(publishers_file):
+    raw = load("student", "student-por.csv", publishers_file)
+    assert len(raw.frame) == 649
+    assert group_sizes(raw, "sex") == {"female": 383, "male": 266}
+    assert rate(raw, "passed") == pytest.approx(549 / 649)
+    other = load("student", "student-mat.csv", publishers_file, subject="mathematics")
+    assert len(other.frame) == 395
+    assert rate(other, "passed") == pytest.approx(265 / 395)
+
+
+def test_student_is_read_from_the_archive_too(publishers_file, tmp_path):
+    csv = publishers_file("student-mat.csv")
+    with zipfile.ZipFile(tmp_path / "student.zip", "w") as archive:
+        archive.write(csv, "student-mat.csv")
+    packed = load_dataset("student", str(tmp_path), offline=True, subject="mathematics")
+    assert packed.frame.equals(
+        load_dataset("student", str(csv), offline=True, subject="mathematics").frame
+    )
+    with pytest.raises(DataError, match=r"it lacks student-por\.csv"):
+        load_dataset("student", str(tmp_path), offline=True)
+    with pytest.raises(ConfigError, match="portuguese or mathematics, got 'art'"):
+        load_dataset("student", str(tmp_path), offline=True, subject="art")
+
+
 @pytest.mark.slow
 def test_kdd_census_rows_rates_and_partial_labels(publishers_file):
     raw = load("kdd_census", "kdd_census_train.csv.xz", publishers_file)
@@ -152,7 +177,9 @@ def test_kdd_census_rows_rates_and_partial_labels(publishers_file):
     assert set(group_sizes(raw, "citizenship")) == {"citizen", "not a citizen"}
 
 
-@pytest.mark.parametrize("name", ["compas", "communities", "drug", "law_school", "school"])
+@pytest.mark.parametrize(
+    "name", ["compas", "communities", "drug", "law_school", "school", "student"]
+)
 def test_every_attribute_and_task_of_a_set_can_be_used(name, at_hand):
     at_hand(name)
     spec = dataset_spec(name)

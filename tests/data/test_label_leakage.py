@@ -35,7 +35,7 @@ CHOICES = Choices(
 
 # data set → (largest balanced accuracy, largest R²) of a depth-1 tree on its training rows
 BOUNDS = {
-    "adult": (0.70, 0.0),
+    "adult": (0.70, 0.10),
     "german": (0.68, 0.0),
     "acs": (0.82, 0.15),
     "kdd_census": (0.87, 0.55),
@@ -44,6 +44,7 @@ BOUNDS = {
     "school": (0.0, 0.55),
     "drug": (0.80, 0.0),
     "law_school": (0.70, 0.08),
+    "student": (0.70, 0.25),
 }
 SLOW = {"kdd_census"}
 

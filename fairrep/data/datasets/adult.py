@@ -54,6 +54,9 @@ SPEC = DatasetSpec(
         "long_hours": TaskColumn(
             "binary", lambda t: t["hours-per-week"] > 40, ("hours-per-week",), "> 40 h a week"
         ),
+        "hours_per_week": TaskColumn(
+            "regression", lambda t: t["hours-per-week"], ("hours-per-week",), "hours a week"
+        ),
         "married": TaskColumn(
             "binary",
             lambda t: t["marital-status"].str.startswith("Married"),
