@@ -29,11 +29,13 @@ class MapOptions:
         sigma: half the width of the jitter, in the scores' unit; None breaks ties alone.
         tau: how far, in [0, 1].
         max_ks: KS distance on validation rows that chooses τ, or None.
+        halves: whether ranks and targets come from different rows.
     """
 
     sigma: float | None
     tau: float
     max_ks: float | None
+    halves: bool
 
     def __post_init__(self) -> None:
         for name, value, fits, wanted in (
@@ -46,7 +48,7 @@ class MapOptions:
 
     @property
     def least_rows(self) -> int:
-        """Calibration rows that every group needs: one in each half, one to validate on."""
+        """Calibration rows that every group needs: two for the map, one to validate on."""
         return 2 if self.max_ks is None else 3
 
 
@@ -56,7 +58,7 @@ class ScoreMap:
 
     Attributes:
         distributions: (m_g,) a group: where a row's rank is read.
-        targets: (m'_g,) a group, of other rows: what stands at a rank.
+        targets: (m'_g,) a group: what stands at a rank.
         weights: (K,) the groups' shares.
         sigma: half the width of the jitter, in the scores' unit; None breaks ties alone.
         tau: how far scores are moved, in [0, 1].
@@ -124,12 +126,11 @@ def _read_map(
     options: MapOptions,
     rng: np.random.Generator,
 ) -> ScoreMap:
-    """Ranks are read off one half of every group, what stands at them off the other."""
     scores = _jittered(scores, options.sigma, rng)
     own = [rng.permutation(scores[codes == g]) for g in range(len(groups.values))]
-    halves = [np.array_split(group, 2) for group in own]
+    parts = [np.array_split(group, 2) if options.halves else [group, group] for group in own]
     targets, distributions = (
-        [torch.from_numpy(np.sort(half[side])) for half in halves] for side in (0, 1)
+        [torch.from_numpy(np.sort(part[side])) for part in parts] for side in (0, 1)
     )
     shares = torch.tensor([len(group) / len(scores) for group in own], dtype=torch.double)
     return ScoreMap(distributions, targets, shares, options.sigma, options.tau)

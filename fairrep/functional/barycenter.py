@@ -116,8 +116,7 @@ def barycenter_map(
         scores: f, in any unit.
         group: codes 0..K-1.
         distributions: scores of other rows of each group, ascending: F_g.
-        targets: the same for Q_k; other rows than those of ``distributions`` for the guarantee,
-            the same rows for the smallest change.
+        targets: the same for Q_k, from the same rows or others.
         weights: of the groups, ≥ 0 with sum 1: their shares of the population.
         tau: τ in [0, 1].
         ties: as for :func:`ranks`; uniform draws for the guarantee where scores are equal.

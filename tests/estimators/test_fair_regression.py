@@ -70,9 +70,9 @@ LAWS = {
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("sigma", [None, 1e-3])
-def test_ks_distance_falls_like_the_root_whatever_the_predictions(law, sigma):
-    """Mean KS ≤ 0.87 (m_a^-½ + m_b^-½) for halves of m rows, with σ and without."""
+@pytest.mark.parametrize(("sigma", "halves"), [(None, False), (None, True), (1e-3, False)])
+def test_ks_distance_falls_like_the_root_whatever_the_predictions(law, sigma, halves):
+    """Mean KS ≤ 0.87 (n_a^-½ + n_b^-½) for n rows, or half of them, with σ and without."""
     rng = np.random.default_rng(3)
     draws, fresh = 20, 20_000
 
@@ -84,13 +84,13 @@ def test_ks_distance_falls_like_the_root_whatever_the_predictions(law, sigma):
         found = []
         for seed in range(draws):
             X, s = rows(n)
-            model = prefit(sigma=sigma, random_state=seed).fit(
+            model = prefit(sigma=sigma, halves=halves, random_state=seed).fit(
                 np.hstack([X, X, X]), sensitive_features=s
             )
             X, s = rows(fresh)
             found.append(ks(model.predict(np.hstack([X, X, X]), sensitive_features=s), s))
         noise = 2 * 0.8687 / fresh**0.5
-        bound = 2 * 0.8687 / (n / 2) ** 0.5 + noise
+        bound = 2 * 0.8687 / (n / (1 + halves)) ** 0.5 + noise
         assert np.mean(found) < bound + 3 * np.std(found) / draws**0.5
 
 
@@ -107,8 +107,8 @@ def test_gaussians_are_moved_by_the_closed_form():
         asked = np.column_stack([means[g] + scales[g] * t] * 3)
         found = model.predict(asked, sensitive_features=np.full(13, g))
         exact = shares @ means + shares @ scales * t
-        # a quantile at 1.5 deviations errs by 1.93 m^-½ deviations; the smallest half has n / 8
-        assert np.abs(found - exact).max() < 5 * 2 * 1.93 * (shares @ scales) / (n / 8) ** 0.5
+        # a quantile at 1.5 deviations errs by 1.93 m^-½ deviations; the smaller group has n / 4
+        assert np.abs(found - exact).max() < 5 * 2 * 1.93 * (shares @ scales) / (n / 4) ** 0.5
 
 
 @pytest.mark.parametrize("groups", [2, 3])
@@ -127,6 +127,18 @@ def test_no_other_fair_map_is_nearer(groups):
     assert ks(moved, s) < 0.03
     assert all(ks(other, s) < 0.03 for other in others)
     assert ((moved - f) ** 2).mean() < min(((other - f) ** 2).mean() for other in others)
+
+
+def test_halves_share_out_the_rows_and_the_whole_serves_both():
+    X, _, s = people(1001)
+    whole, halved = (prefit(halves=halves).fit(X, sensitive_features=s) for halves in (False, True))
+    for g in (0, 1):
+        own = np.sort(X[s == g, 0])
+        for sample in (whole.map_.distributions[g], whole.map_.targets[g]):
+            np.testing.assert_array_equal(sample, own)
+        both = torch.cat([halved.map_.distributions[g], halved.map_.targets[g]])
+        np.testing.assert_array_equal(both.sort().values, own)
+        assert abs(len(halved.map_.distributions[g]) - len(own) / 2) < 1
 
 
 @pytest.mark.parametrize("sigma", [None, 0])
@@ -178,7 +190,7 @@ def test_the_split_keeps_calibration_rows_from_the_base():
     known = (model.estimator_.predict(X) == y).mean()
     assert known == pytest.approx(0.7, abs=0.01)  # calibration_size is 0.3
     fresh, _, s_fresh = people(20_000, seed=1)
-    most = ks_most(100, 200, 6666, 13333)  # halves of 30% of the groups, fresh rows
+    most = ks_most(200, 400, 6666, 13333)  # 30% of the groups, fresh rows
     assert ks(model.predict(fresh, sensitive_features=s_fresh), s_fresh) < most
 
 
@@ -187,7 +199,7 @@ def test_folds_calibrate_on_predictions_of_rows_unseen(cv):
     X, y, s = people(2000)
     model = fair(DecisionTreeRegressor(random_state=0), cv=cv).fit(X, y, sensitive_features=s)
     assert (model.estimator_.predict(X) == y).all()  # the base is fitted on all rows
-    samples = torch.cat([*model.map_.distributions, *model.map_.targets])
+    samples = torch.cat(list(model.map_.distributions))
     assert len(samples) == 2000
     if not isinstance(cv, int):
         out_of_fold = cross_val_predict(DecisionTreeRegressor(random_state=0), X, y, cv=cv)
@@ -202,7 +214,7 @@ def test_calibrating_anew_takes_unlabelled_rows_and_leaves_the_base():
     before = ks(model.predict(shifted, sensitive_features=s), s)
     model.calibrate(shifted, sensitive_features=s)
     assert model.estimator_ is base
-    assert ks(model.predict(shifted, sensitive_features=s), s) < ks_most(333, 666) < before
+    assert ks(model.predict(shifted, sensitive_features=s), s) < ks_most(666, 1333) < before
     np.testing.assert_allclose(model.map_.weights, [(s == g).mean() for g in (0, 1)])
 
 
@@ -217,7 +229,7 @@ def test_without_groups_at_predict_time_some_difference_stays():
     moved = model.predict(fresh)
     guessed = model.group_estimator_.predict(fresh)
     base = ks(model.estimator_.predict(fresh), s_fresh)
-    most = ks_most(*(0.15 * np.bincount(guessed)), *np.bincount(guessed))
+    most = ks_most(*(0.3 * np.bincount(guessed)), *np.bincount(guessed))
     assert ks(moved, guessed) < most < ks(moved, s_fresh) < base
     assert not hasattr(classifier, "coef_")
 
@@ -251,8 +263,8 @@ def test_tables_pipelines_and_names_of_groups():
     assert list(model.feature_names_in_) == ["a", "b", "c"]
     swapped = groups.iloc[::-1]
     moved = model.predict(frame.iloc[::-1], sensitive_features=swapped)
-    halves = 0.15 * 1000 * model.groups_.shares
-    most = max(ks_most(a, b) for a, b in itertools.combinations(halves, 2))
+    rows = 0.3 * 1000 * model.groups_.shares
+    most = max(ks_most(a, b) for a, b in itertools.combinations(rows, 2))
     assert ks(moved, (swapped["sex"] + swapped["old"].astype(str)).to_numpy()) < most
 
 
@@ -281,7 +293,7 @@ def test_metadata_is_routed_through_searches_and_pipelines():
             .set_predict_request(sensitive_features=True),
         ).fit(X, y, sensitive_features=s)
         moved = pipeline.predict(X, sensitive_features=s)
-        assert ks(moved, s) < ks_most(*(0.15 * np.bincount(s))) < ks(y, s)
+        assert ks(moved, s) < ks_most(*(0.3 * np.bincount(s))) < ks(y, s)
 
 
 @pytest.mark.parametrize(
