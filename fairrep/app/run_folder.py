@@ -19,6 +19,7 @@ from fairrep.app.configs import command_line
 from fairrep.errors import RunError
 
 METRICS, DATA, PLANE, ENVIRONMENT = "metrics.json", "data.json", "plane.json", "env.json"
+METHOD = "method.json"  # of a run without an encoder: FERM, fair regression
 PACKAGES = ("torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
 
 
@@ -35,7 +36,7 @@ class RunFolder:
 
     def refuse_used(self, *, resume: bool) -> None:
         """Refuse a folder with a finished run, or an unfinished one that is not to be resumed."""
-        if (self.path / METRICS).exists():
+        if (self.path / METRICS).exists() or (self.path / METHOD).exists():
             raise RunError(
                 f"'{self.path}' already holds a finished run; choose another hydra.run.dir."
             )

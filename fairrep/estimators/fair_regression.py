@@ -127,7 +127,7 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
             EstimatorError: a parameter out of its range, fewer than two groups, missing groups, a
                 group with too few rows, predictions that are not finite.
         """
-        options = self._options()
+        options = self.check_parameters()
         X, y = self._validated(X, y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
@@ -154,7 +154,7 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
             EstimatorError: as :meth:`fit`.
         """
         check_is_fitted(self, "estimator_")
-        options = self._options()
+        options = self.check_parameters()
         if self.aware:
             codes = self._fit_groups(X, sensitive_features, options)
         else:
@@ -198,7 +198,12 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
         tags.non_deterministic = self.sigma != 0
         return tags
 
-    def _options(self) -> MapOptions:
+    def check_parameters(self) -> MapOptions:
+        """The map's parameters, if all are in their ranges.
+
+        Raises:
+            EstimatorError: the first that is not.
+        """
         if not 0 < self.calibration_size < 1:
             raise EstimatorError(
                 f"calibration_size must be in (0, 1), got {self.calibration_size}."

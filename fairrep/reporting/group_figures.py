@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fairrep.reporting.figures import blank
@@ -144,29 +145,40 @@ def score_panel(
     """Densities of the scores by group."""
     with styled():
         figure = blank(*SIZE)
-        axes = figure.subplots()
-        for group, density in found["density"].items():
-            if group not in order:
-                continue
-            style = group_style(list(order).index(group))
-            heights = [0.0 if value is None else value for value in density]
-            axes.stairs(
-                heights,
-                found["edges"],
-                color=style["color"],
-                linestyle=style["linestyle"],
-                linewidth=1.5,
-            )
-            if len(order) <= FILLED:
-                axes.stairs(heights, found["edges"], color=style["color"], alpha=0.1, fill=True)
-        axes.set_xlim(*limits)
-        axes.set_ylim(bottom=0)
-        axes.set_title(title)
-        axes.set_xlabel("score")
-        axes.set_ylabel("density")
-        axes.set_yticks([])
-        axes.grid(axis="y", visible=False)
+        draw_scores(figure.subplots(), found, order, title, limits)
     return figure
+
+
+def draw_scores(
+    axes: Axes,
+    found: dict[str, Any],
+    order: Sequence[str],
+    title: str,
+    limits: tuple[float, float],
+) -> None:
+    """The same into axes of a larger figure."""
+    for group, density in found["density"].items():
+        if group not in order:
+            continue
+        style = group_style(list(order).index(group))
+        heights = [0.0 if value is None else value for value in density]
+        axes.stairs(
+            heights,
+            found["edges"],
+            color=style["color"],
+            linestyle=style["linestyle"],
+            linewidth=1.5,
+            label=group,
+        )
+        if len(order) <= FILLED:
+            axes.stairs(heights, found["edges"], color=style["color"], alpha=0.1, fill=True)
+    axes.set_xlim(*limits)
+    axes.set_ylim(bottom=0)
+    axes.set_title(title)
+    axes.set_xlabel("score")
+    axes.set_ylabel("density")
+    axes.set_yticks([])
+    axes.grid(axis="y", visible=False)
 
 
 def plane_limit(planes: Sequence[dict[str, Any]]) -> float:

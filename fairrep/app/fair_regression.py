@@ -1,0 +1,137 @@
+"""The fair-regression command: a regressor before and after the barycenter, and the way between."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from fairrep.app.configs import compose_config, plain
+from fairrep.app.console import quieten, user_errors
+from fairrep.app.method_results import AFTER, BEFORE, Candidate, measured, write_method
+from fairrep.app.method_rows import MethodRows, load_rows
+from fairrep.app.run_folder import DATA, RunFolder
+from fairrep.data import describe
+from fairrep.errors import ConfigError
+from fairrep.estimators import WassersteinBarycenterRegressor
+from fairrep.estimators.score_map import as_generator
+from fairrep.reporting import method_tables, tables
+from fairrep.seeds import derive_seed
+
+OPTIONS = ("calibration_size", "sigma", "tau", "max_ks", "halves", "aware")
+SHIFT = "mean shift"
+
+
+def main(config: DictConfig) -> dict[str, Any]:
+    """Run what ``scripts/fair_regression.py`` was asked for, in Hydra's run folder."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with user_errors(debug=config.debug, folder=folder):
+        return run_fair_regression(config, folder)
+
+
+def fair_regression(*overrides: str, folder: str | Path) -> dict[str, Any]:
+    """Run from Python as from the shell: ``fair_regression("base=forest", folder="out")``.
+
+    Args:
+        *overrides: in Hydra's syntax.
+        folder: the run's folder.
+
+    Returns:
+        What ``method.json`` holds.
+
+    Raises:
+        FairrepError: a setting, a file or a table that cannot be used.
+    """
+    return run_fair_regression(compose_config("fair_regression", list(overrides)), Path(folder))
+
+
+def run_fair_regression(config: DictConfig, path: Path) -> dict[str, Any]:
+    """Fit, calibrate, measure, write the run's folder, print the table; return the results."""
+    quieten()
+    folder = RunFolder(path)
+    folder.refuse_used(resume=False)
+    model = _model(config)
+    rows = load_rows(config, "regression")
+    start = time.perf_counter()
+    model.fit(rows.train.x, rows.train.y, sensitive_features=rows.train.s)
+    seconds = time.perf_counter() - start
+    described = describe(rows.data)
+    tables.print_data(described)
+    models = _candidates(model, rows, plain(config.taus))
+    figures = measured(rows, models, seed=config.seed)
+    content = {
+        "schema": 1,
+        "method": "fair_regression",
+        "dataset": rows.data.spec.name,
+        "title": rows.data.spec.title,
+        "sensitive": list(rows.data.sensitive),
+        "notion": "demographic_parity",
+        "task": {"name": rows.task.name, "kind": rows.task.kind},
+        "base": config.base.name,
+        "features": rows.features,
+        "rows": {name: len(rows_of) for name, rows_of in rows.data.splits.items()},
+        "seed": config.seed,
+        "split_seed": config.split_seed,
+        "seconds": round(seconds, 3),
+        "parameter": "tau",
+        "validated_ks": model.map_.ks,
+        "models": {key: found for key, found in figures.items() if key in (BEFORE, AFTER, SHIFT)},
+        "front": [found for key, found in figures.items() if key.startswith("tau")],
+    }
+    folder.start(config)
+    folder.write_json(DATA, described)
+    write_method(content, rows, models, folder)
+    method_tables.print_method(content, str(path))
+    return content
+
+
+def _model(config: DictConfig) -> WassersteinBarycenterRegressor:
+    """The estimator that was asked for.
+
+    Raises:
+        ConfigError: a front outside [0, 1], the group in x of a model that must guess it.
+        EstimatorError: a parameter out of its range.
+    """
+    if bad := [tau for tau in plain(config.taus) if not 0 <= tau <= 1]:
+        raise ConfigError(f"taus must be in [0, 1], got {bad[0]}.")
+    if not config.aware and config.group_in_x:
+        raise ConfigError(
+            "aware=false guesses the groups from x, which holds them: set group_in_x=false."
+        )
+    model = WassersteinBarycenterRegressor(
+        instantiate(config.base.model, _convert_="all"),
+        cv=config.cv,
+        **{name: config[name] for name in OPTIONS},
+        random_state=derive_seed(config.seed, "barycenter") % 2**32,
+    )
+    model.check_parameters()
+    return model
+
+
+def _candidates(
+    model: WassersteinBarycenterRegressor, rows: MethodRows, taus: list[float]
+) -> dict[str, Candidate]:
+    """Predictions before, after, with the groups' means shifted, and along the geodesic."""
+    whole = replace(model.map_, tau=1.0)
+    samples = [float(sample.mean()) for sample in model.map_.distributions]
+    shift = float(model.map_.weights.numpy() @ samples) - np.array(samples)
+    found: dict[str, tuple[np.ndarray, ...]] = {}
+    for name in ("val", "test"):
+        split = getattr(rows, name)
+        f = np.asarray(model.estimator_.predict(split.x), dtype=float)
+        codes = split.s if model.aware else model.group_estimator_.predict(split.x)
+        moved = whole(f, codes, rng=as_generator(model.random_state))
+        found[name] = f, moved, f + shift[codes]
+    (f, moved, shifted), (f_test, moved_test, shifted_test) = found["val"], found["test"]
+
+    def at(tau: float) -> Candidate:
+        return Candidate((1 - tau) * f + tau * moved, (1 - tau) * f_test + tau * moved_test, tau)
+
+    models = {BEFORE: at(0.0), AFTER: at(model.map_.tau), SHIFT: Candidate(shifted, shifted_test)}
+    return models | {f"tau = {tau:g}": at(tau) for tau in taus}
