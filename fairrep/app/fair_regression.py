@@ -95,11 +95,14 @@ def _model(config: DictConfig) -> WassersteinBarycenterRegressor:
     """The estimator that was asked for.
 
     Raises:
-        ConfigError: a front outside [0, 1], the group in x of a model that must guess it.
+        ConfigError: a front outside [0, 1], a base that would have to be fitted already, the
+            group in x of a model that must guess it.
         EstimatorError: a parameter out of its range.
     """
     if bad := [tau for tau in plain(config.taus) if not 0 <= tau <= 1]:
         raise ConfigError(f"taus must be in [0, 1], got {bad[0]}.")
+    if config.cv == "prefit":
+        raise ConfigError("cv=prefit needs a fitted base, which only Python can hand over: cv=5.")
     if not config.aware and config.group_in_x:
         raise ConfigError(
             "aware=false guesses the groups from x, which holds them: set group_in_x=false."

@@ -212,6 +212,8 @@ class WassersteinBarycenterRegressor(RegressorMixin, MetaEstimatorMixin, BaseEst
             raise EstimatorError(
                 f"cv must be 'split', 'prefit', a number of folds or a splitter, got '{self.cv}'."
             )
+        if isinstance(self.cv, numbers.Integral) and self.cv < 2:
+            raise EstimatorError(f"cv must be at least 2 folds, got {self.cv}.")
         return MapOptions(self.sigma, self.tau, self.max_ks, self.halves)
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, Any]:

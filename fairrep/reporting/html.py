@@ -7,11 +7,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fairrep.reporting import report_front, report_run
+from fairrep.reporting import report_front, report_method, report_run
 from fairrep.reporting.page import Section
 from fairrep.reporting.report_certificate import certificate_section
 from fairrep.reporting.report_words import lede, limits_section, tiles, versions_section
-from fairrep.reporting.saved import Saved
+from fairrep.reporting.saved import Saved, SavedMethod
 
 REPORT = "report.html"
 
@@ -30,11 +30,7 @@ def render(saved: Saved) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(
-        title=_title(saved),
-        subtitle=_subtitle(saved),
-        lede=lede(saved),
-        tiles=tiles(saved),
-        sections=sections(saved),
+        **_opening(saved), sections=sections(saved)
     )
 
 
@@ -48,6 +44,8 @@ def write(saved: Saved, folder: Path) -> Path:
 
 def sections(saved: Saved) -> list[Section]:
     """All sections with something to show, in the order of the page."""
+    if saved.method is not None:
+        return _method_sections(saved, saved.method)
     front, run = saved.front, saved.run
     found: list[Section | None] = [_trained_section(saved)]
     if run is not None and run.data is not None:
@@ -67,6 +65,26 @@ def sections(saved: Saved) -> list[Section]:
         ]
     found += [limits_section(saved), versions_section(saved)]
     return [section for section in found if section is not None]
+
+
+def _opening(saved: Saved) -> dict[str, Any]:
+    """Title, first lines and leading figures."""
+    if (method := saved.method) is not None:
+        words = report_method.title, report_method.subtitle, report_method.lede
+        own = dict(zip(("title", "subtitle", "lede"), (word(method) for word in words)))
+        return {**own, "tiles": report_method.tiles(method)}
+    return {
+        "title": _title(saved),
+        "subtitle": _subtitle(saved),
+        "lede": lede(saved),
+        "tiles": tiles(saved),
+    }
+
+
+def _method_sections(saved: Saved, method: SavedMethod) -> list[Section]:
+    data = [] if method.data is None else [report_run.data_section(method.data)]
+    ends = [limits_section(saved), versions_section(saved)]
+    return [report_method.fitted_section(method), *data, *report_method.sections(method), *ends]
 
 
 def _certificate(saved: Saved) -> dict[str, Any] | None:

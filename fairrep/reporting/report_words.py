@@ -51,8 +51,8 @@ def tiles(saved: Saved) -> list[Tile]:
 def limits_section(saved: Saved) -> Section:
     """What the figures do not show, in plain words."""
     notes = [
-        "A small gap is a measurement on these test rows, with these heads: no proof, and no "
-        "certificate for other heads, other rows or another place and time.",
+        f"A small gap is a measurement on these test rows, with {_measured(saved)}: no proof, and "
+        "no certificate for others, other rows or another place and time.",
         *_leakage_notes(saved.run),
         *_front_notes(saved.front),
         *_size_notes(saved.run),
@@ -67,7 +67,8 @@ def limits_section(saved: Saved) -> Section:
 def versions_section(saved: Saved) -> Section:
     """The exact command and the versions."""
     run, front = saved.run, saved.front or {}
-    environment = front.get("environment") or (run.environment if run is not None else None) or {}
+    beside = run or saved.method
+    environment = front.get("environment") or (beside.environment if beside else None) or {}
     command = front.get("command") or environment.get("command")
     versions = [
         (key.replace("_", " "), str(value))
@@ -84,6 +85,10 @@ def versions_section(saved: Saved) -> Section:
     return Section(
         "again", "To do it again", text=text, facts=versions, code=[command] if command else []
     )
+
+
+def _measured(saved: Saved) -> str:
+    return "this model" if saved.run is None and saved.method is not None else "these heads"
 
 
 def _leakage_notes(run: SavedRun | None) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from fairrep.errors import RunError
 from fairrep.reporting.front_points import selected_index, selected_model
 
-FRONT, METRICS = "front.json", "metrics.json"
+FRONT, METRICS, METHOD = "front.json", "metrics.json", "method.json"
 SCHEMA = 1
 Content = dict[str, Any]
 
@@ -33,16 +33,28 @@ class SavedRun:
 
 
 @dataclass(frozen=True)
+class SavedMethod:
+    """A method without an encoder: what ``method.json`` holds, and what was saved beside it."""
+
+    path: Path
+    content: Content
+    data: Content | None
+    environment: Content | None
+    predictions: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
 class Saved:
-    """A folder to report on: a front with its selected model, or one run."""
+    """A folder to report on: a front with its selected model, one run, or one method."""
 
     path: Path
     front: Content | None
     run: SavedRun | None
+    method: SavedMethod | None = None
 
 
 def read_folder(path: Path) -> Saved:
-    """Read a folder of a sweep (``front.json``) or of a run (``metrics.json``).
+    """Read a folder of a sweep (``front.json``), a run (``metrics.json``) or a method.
 
     Raises:
         RunError: no such folder, neither file in it, or a file that cannot be read.
@@ -51,12 +63,13 @@ def read_folder(path: Path) -> Saved:
         raise RunError(f"report needs the folder of a run or a sweep, but '{path}' is none.")
     front = read_json(path / FRONT)
     run = read_run(path) if front is None else _selected_run(path, front)
-    if front is None and run is None:
+    method = _read_method(path)
+    if front is None and run is None and method is None:
         raise RunError(
-            f"'{path}' holds neither {FRONT} nor {METRICS}: no finished sweep or run; "
+            f"'{path}' holds none of {FRONT}, {METRICS}, {METHOD}: no finished sweep or run; "
             "train first, or name another folder."
         )
-    return Saved(path, front, run)
+    return Saved(path, front, run, method)
 
 
 def read_run(path: Path, twin: Path | None = None) -> SavedRun | None:
@@ -75,6 +88,19 @@ def read_run(path: Path, twin: Path | None = None) -> SavedRun | None:
         plane=read_json(path / "plane.json"),
         predictions=_predictions(path / "predictions.parquet"),
         twin=read_run(beside) if beside != path and beside.is_dir() else None,
+    )
+
+
+def _read_method(path: Path) -> SavedMethod | None:
+    content = read_json(path / METHOD)
+    if content is None:
+        return None
+    return SavedMethod(
+        path,
+        content,
+        data=read_json(path / "data.json"),
+        environment=read_json(path / "env.json", schema=None),
+        predictions=_predictions(path / "predictions.parquet"),
     )
 
 
