@@ -1,1 +1,7 @@
 """Estimators in scikit-learn's manner: FERM, fair regression, fair scores."""
+
+from fairrep.estimators.fair_projection import FairProjection
+from fairrep.estimators.ferm import FERMClassifier, FERMRegressor
+from fairrep.estimators.nvp_search import NVPSearchCV
+
+__all__ = ["FERMClassifier", "FERMRegressor", "FairProjection", "NVPSearchCV"]
