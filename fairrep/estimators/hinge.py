@@ -11,8 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fairrep.estimators.linear_rows import LinearRows
 
-STEPS = 100
+STEPS = 500
 SHORTER = 0.995  # of the longest step that keeps everything positive
+CORRECTIONS = 3  # of a step, at most; each costs little beside the factorisation
+FARTHER = 0.3  # how much longer a step a correction aims at
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def fit_hinges(
     The SVM has one hinge a row (a = 1, s = y). The ε-insensitive loss is two hinges a row: j runs
     over the rows once with s = 1, then once with s = -1. A predictor–corrector method whose
     systems are (d + 1)²: n enters linearly.
-    Ref: Ferris, Munson (2002), SIAM J. Optim. 13(3); Mehrotra (1992), SIAM J. Optim. 2(4).
+    Ref: Ferris, Munson (2002), SIAM J. Optim. 13(3); Mehrotra (1992), SIAM J. Optim. 2(4);
+    Gondzio (1996), Comput. Optim. Appl. 6(2) for the corrections.
 
     Args:
         rows: the n rows.
@@ -69,25 +72,51 @@ def fit_hinges(
     xi = np.maximum(offsets, 0.0) + 1.0
     at = _Point(np.zeros(rows.width), 0.0, costs / 2, costs / 2, xi, xi - offsets)
     for _ in range(STEPS):
-        system = _System(rows, signs, offsets, at)
+        try:
+            system = _System(rows, signs, offsets, at)
+        except np.linalg.LinAlgError:  # rounding: no more digits to be had
+            break
         objective = at.v @ at.v / 2 + costs @ np.maximum(0.0, offsets - signs * system.f)
         if at.gap < tol * (1 + objective) and system.infeasible < tol**0.5:
             return at.v, at.b
-        affine = system.direction(-at.alpha * at.slack, -at.beta * at.xi)
-        ahead = at.moved(affine, at.longest(affine)).gap
-        centre = (ahead / at.gap) ** 3 * at.gap / (2 * len(signs))
-        step = system.direction(
-            centre - at.alpha * at.slack - affine.alpha * affine.slack,
-            centre - at.beta * at.xi - affine.beta * affine.xi,
-        )
+        step = _centred(system)
         at = at.moved(step, SHORTER * at.longest(step))
     warnings.warn(
-        f"the interior-point method did not reach tol={tol:g} in {STEPS} steps; "
-        "standardise the features.",
+        f"the interior-point method did not reach tol={tol:g} (gap {at.gap:.2g} after at most "
+        f"{STEPS} steps); standardise the features, or give a larger tol.",
         ConvergenceWarning,
         stacklevel=2,
     )
     return at.v, at.b
+
+
+def _centred(system: _System) -> _Point:
+    """Mehrotra's direction, corrected so that no pair of variables falls behind the others."""
+    at = system.at
+    affine = system.direction(-at.alpha * at.slack, -at.beta * at.xi)
+    far = at.longest(affine)
+    costs = at.alpha + at.beta  # also their weights in the barrier: a cost of 2 is two hinges
+    centre = (at.moved(affine, far).gap / at.gap) ** 3 * at.gap * costs / (2 * costs.sum())
+    # the second order of as far a step as there was room for
+    r1 = centre - at.alpha * at.slack - far**2 * affine.alpha * affine.slack
+    r2 = centre - at.beta * at.xi - far**2 * affine.beta * affine.xi
+    step = system.direction(r1, r2)
+    reach = at.longest(step)
+    for _ in range(CORRECTIONS):
+        ahead = at.moved(step, min(1.0, reach + FARTHER))
+        r1 = r1 + _towards(ahead.alpha * ahead.slack, centre)
+        r2 = r2 + _towards(ahead.beta * ahead.xi, centre)
+        corrected = system.direction(r1, r2)
+        new = at.longest(corrected)
+        if new < reach + 0.1 * FARTHER:
+            break
+        step, reach = corrected, new
+    return step
+
+
+def _towards(products: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """What brings products into [centre / 10, 10 centre]; far too large ones, part of the way."""
+    return np.maximum(np.clip(products, centre / 10, 10 * centre) - products, -10 * centre)
 
 
 class _System:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.validation import _num_samples
 
 from fairrep.errors import EstimatorError
 from fairrep.estimators.groups import fit_groups
@@ -130,7 +130,9 @@ class NVPSearchCV(GridSearchCV):
             raise EstimatorError(f"share must lie in (0, 1], got {self.share!r}.")
         if y is None and get_tags(self).target_tags.required:
             raise EstimatorError("requires y to be passed, but the target y is None.")
-        fit_groups(sensitive_features, rows=X.shape[0] if hasattr(X, "shape") else len(X))
+        rows = _num_samples(X)
+        if rows > 1 or sensitive_features is None:  # else the splitter says what is wrong
+            fit_groups(sensitive_features, rows=rows)
         super().fit(X, y, sensitive_features=sensitive_features, **params)
         self.scorer_ = super()._get_scorers()[0]
         self.scorer_ = getattr(self.scorer_, "_scorers", self.scorer_)
@@ -173,20 +175,16 @@ class NVPSearchCV(GridSearchCV):
         unfairness = results[f"mean_test_{UNFAIRNESS}"]
         scores = np.asarray(results[f"mean_test_{refit_metric}"])
         results["shortlisted"] = shortlist(scores, share=self.share)
-        if callable(refit):
+        if callable(refit) or np.isnan(scores).all():  # refitting then says what is wrong
             return GridSearchCV._select_best_index(refit, refit_metric, results)
         candidates = np.flatnonzero(results["shortlisted"] & ~np.isnan(unfairness))
         if len(candidates) == 0:
             raise EstimatorError(
-                "no setting has both a score and a validation fold with rows of two groups to "
-                "compare; use fewer folds, merge groups, or see the warnings of failed fits."
+                "no setting with nearly the best score has a validation fold with rows of two "
+                "groups to compare; use fewer folds or merge groups."
             )
         order = np.lexsort((-scores[candidates], unfairness[candidates]))
         return int(candidates[order[0]])
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """What the estimator, the scorer and the splitter ask for."""
-        return super().get_metadata_routing()
 
 
 def _columns(table: np.ndarray, part: str) -> dict[str, np.ndarray]:

@@ -32,7 +32,7 @@ def prediction_difference(
         take no part; NaN if fewer than two are left.
     """
     check_notion(notion)
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = np.ravel(y_true), np.ravel(y_pred)
     groups, codes = fit_groups(sensitive_features, rows=len(y_pred))
     count = len(groups.values)
     if classes is None:
