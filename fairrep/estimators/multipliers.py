@@ -1,0 +1,208 @@
+"""The multipliers μ of |⟨w, u_k⟩| ≤ ε, each found through the penalised learner."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+Solve = Callable[[np.ndarray], tuple[Any, np.ndarray]]
+"""μ (m,) → a solution of the penalised problem, and its ⟨w, u_k⟩ (m,)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A solution within the bound.
+
+    Attributes:
+        solution: what ``solve`` gave.
+        multipliers: (m,) μ ≥ 0.
+        gaps: (m,) ⟨w, u_k⟩.
+        solves: how often the learner was fitted.
+    """
+
+    solution: Any
+    multipliers: np.ndarray
+    gaps: np.ndarray
+    solves: int
+
+
+def find_multipliers(
+    solve: Solve, gram: np.ndarray, *, bound: float, tol: float, max_solves: int
+) -> Found:
+    r"""Solve min R(w) subject to |⟨w, u_k⟩| ≤ ε through min R(w) + Σ μ_k ⟨w, u_k⟩² / 2.
+
+    A solution of the penalised problem that keeps the bound, with μ_k > 0 only where
+    |⟨w, u_k⟩| = ε, satisfies the KKT conditions of the constrained one, whose multipliers are
+    λ_k = μ_k ⟨w, u_k⟩.
+
+    With one u, |⟨w, u⟩| falls as μ rises: bisection, sped up by secants. With several, every
+    solve tells the slope ⟨w, u⟩ of the concave dual function at λ: a quadratic model of it is
+    maximised over λ, less ε Σ |λ_k|, and its curvature is learnt from the slopes (BFGS).
+
+    Args:
+        solve: the penalised learner.
+        gram: (m, m) inner products of the u.
+        bound: ε > 0.
+        tol: the bound is kept exactly; where μ_k > 0, |⟨w, u_k⟩| ≥ (1 - tol) ε.
+        max_solves: fits after which the best solution within the bound is taken, with a warning.
+    """
+    used = np.flatnonzero(np.diag(gram) > 0)
+    counted = _Counted(solve, gram.shape[0], used)
+    zero = np.zeros(len(used))
+    at = counted(zero)
+    if len(used) == 0 or np.abs(at.gaps).max() <= bound:
+        return counted.found(at)
+    gram = gram[np.ix_(used, used)]
+    search = _one if len(used) == 1 else _several
+    found = search(counted, at, gram, bound, tol, max_solves)
+    if found is None:
+        warnings.warn(
+            f"the multipliers did not settle within {max_solves} fits; the bound is kept, but the "
+            "risk may not be the least: give a larger max_solves or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        found = _within(counted, bound)
+    return counted.found(found)
+
+
+@dataclass(frozen=True)
+class _At:
+    multipliers: np.ndarray
+    solution: Any
+    gaps: np.ndarray
+
+    @property
+    def forces(self) -> np.ndarray:
+        return self.multipliers * self.gaps  # λ
+
+
+class _Counted:
+    """The learner on the u that are not 0; remembers its solutions' multipliers and gaps."""
+
+    def __init__(self, solve: Solve, size: int, used: np.ndarray) -> None:
+        self.solve, self.size, self.used, self.solves = solve, size, used, 0
+        self.largest = np.zeros(len(used))
+
+    def __call__(self, multipliers: np.ndarray) -> _At:
+        full = np.zeros(self.size)
+        full[self.used] = multipliers
+        solution, gaps = self.solve(full)
+        self.solves += 1
+        self.largest = np.maximum(self.largest, multipliers)
+        return _At(multipliers, solution, gaps[self.used])
+
+    def found(self, at: _At) -> Found:
+        full = np.zeros((2, self.size))
+        full[:, self.used] = at.multipliers, at.gaps
+        return Found(at.solution, full[0], full[1], self.solves)
+
+
+def _one(
+    solve: _Counted, at: _At, gram: np.ndarray, bound: float, tol: float, max_solves: int
+) -> _At | None:
+    target = (1 - tol / 2) * bound
+    low, high = at, None
+    slope = float(gram[0, 0])  # of the gap in λ; at most this, so the first μ is too small
+    while solve.solves < max_solves:
+        force = abs(low.forces[0]) + (abs(low.gaps[0]) - target) / slope
+        mu = force / target
+        least = low.multipliers[0]
+        if high is None:
+            mu = min(max(mu, 4 * least), max(1e4 * least, 10 / slope))
+        elif not least * (1 + 1e-12) < mu < high.multipliers[0]:
+            mu = np.sqrt(max(least, 1e-3 * high.multipliers[0]) * high.multipliers[0])
+        at = solve(np.array([mu]))
+        size = abs(at.gaps[0])
+        if (1 - tol) * bound <= size <= bound:
+            return at
+        other = low if high is None else (high if size > bound else low)
+        run = abs(at.forces[0]) - abs(other.forces[0])
+        rise = abs(other.gaps[0]) - size
+        if run * rise > 0:
+            slope = rise / run
+        if size > bound:
+            low = at
+        else:
+            high = at
+            if high.multipliers[0] <= low.multipliers[0] * (1 + 1e-9):  # the learner's own noise
+                return high
+    return None
+
+
+def _several(
+    solve: _Counted, at: _At, gram: np.ndarray, bound: float, tol: float, max_solves: int
+) -> _At | None:
+    target = (1 - tol / 2) * bound
+    curvature, learnt = gram, False
+    while solve.solves < max_solves:
+        forces = _maximised(at, curvature, target)
+        aim = np.abs(forces) / target
+        ahead = solve(aim)
+        start = _ascent(at, at, ahead, bound)
+        share = 1.0
+        while _ascent(ahead, at, ahead, bound) < -0.5 * abs(start) and solve.solves < max_solves:
+            share *= abs(start) / (abs(start) - _ascent(ahead, at, ahead, bound))
+            ahead = solve(at.multipliers + share * (aim - at.multipliers))
+            aim, share = ahead.multipliers, 1.0
+        if _settled(ahead, bound, tol):
+            return ahead
+        step, change = ahead.forces - at.forces, at.gaps - ahead.gaps
+        curved = float(step @ change)
+        if curved > 0:
+            if not learnt:
+                curvature, learnt = gram * (curved / float(step @ gram @ step)), True
+            image = curvature @ step
+            curvature = (
+                curvature
+                - np.outer(image, image) / float(step @ image)
+                + np.outer(change, change) / curved
+            )
+        at = ahead
+    return None
+
+
+def _ascent(point: _At, start: _At, end: _At, bound: float) -> float:
+    """Slope of the dual function at a point, along the way from start to end."""
+    way = end.multipliers - start.multipliers
+    return float((point.gaps**2 - bound**2) @ way) / 2
+
+
+def _settled(at: _At, bound: float, tol: float) -> bool:
+    """The bound is kept, and what multipliers add is paid by gaps at the bound."""
+    sizes = np.abs(at.gaps)
+    active = at.multipliers * sizes
+    short = active @ np.maximum(0.0, bound - sizes)
+    return bool(sizes.max() <= bound) and bool(short <= tol * bound * active.sum())
+
+
+def _maximised(at: _At, curvature: np.ndarray, bound: float) -> np.ndarray:
+    """Forces λ that maximise the model of the dual function, by coordinates. (m,)."""
+    forces = at.forces.copy()
+    gaps = at.gaps.copy()  # of the model, at `forces`
+    for _ in range(1000):
+        before = forces.copy()
+        for k in range(len(forces)):
+            own = float(curvature[k, k])
+            free = gaps[k] + own * forces[k]
+            new = np.sign(free) * max(abs(free) - bound, 0.0) / own
+            gaps -= curvature[:, k] * (new - forces[k])
+            forces[k] = new
+        if np.abs(forces - before).max() <= 1e-10 * np.abs(forces).max():
+            break
+    return forces
+
+
+def _within(solve: _Counted, bound: float) -> _At:
+    """Raise all multipliers until the bound is kept."""
+    multipliers = np.maximum(solve.largest, 1e-6 * solve.largest.max())
+    while True:
+        at = solve(multipliers)
+        if np.abs(at.gaps).max() <= bound:
+            return at
+        multipliers = 4 * multipliers
