@@ -14,14 +14,11 @@ from omegaconf import DictConfig
 
 from fairrep.app.configs import compose_config, plain
 from fairrep.app.console import quieten, user_errors
-from fairrep.app.method_results import AFTER, BEFORE, Candidate, measured, write_method
+from fairrep.app.method_results import AFTER, BEFORE, Candidate, finish, start
 from fairrep.app.method_rows import MethodRows, load_rows
-from fairrep.app.run_folder import DATA, RunFolder
-from fairrep.data import describe
 from fairrep.errors import ConfigError
 from fairrep.estimators import WassersteinBarycenterRegressor
 from fairrep.estimators.score_map import as_generator
-from fairrep.reporting import method_tables, tables
 from fairrep.seeds import derive_seed
 
 OPTIONS = ("calibration_size", "sigma", "tau", "max_ks", "halves", "aware")
@@ -54,41 +51,21 @@ def fair_regression(*overrides: str, folder: str | Path) -> dict[str, Any]:
 def run_fair_regression(config: DictConfig, path: Path) -> dict[str, Any]:
     """Fit, calibrate, measure, write the run's folder, print the table; return the results."""
     quieten()
-    folder = RunFolder(path)
-    folder.refuse_used(resume=False)
     model = _model(config)
+    folder = start(config, path)
     rows = load_rows(config, "regression")
-    start = time.perf_counter()
+    begun = time.perf_counter()
     model.fit(rows.train.x, rows.train.y, sensitive_features=rows.train.s)
-    seconds = time.perf_counter() - start
-    described = describe(rows.data)
-    tables.print_data(described)
-    models = _candidates(model, rows, plain(config.taus))
-    figures = measured(rows, models, seed=config.seed)
-    content = {
-        "schema": 1,
+    seconds = time.perf_counter() - begun
+    about = {
         "method": "fair_regression",
-        "dataset": rows.data.spec.name,
-        "title": rows.data.spec.title,
-        "sensitive": list(rows.data.sensitive),
         "notion": "demographic_parity",
-        "task": {"name": rows.task.name, "kind": rows.task.kind},
         "base": config.base.name,
-        "features": rows.features,
-        "rows": {name: len(rows_of) for name, rows_of in rows.data.splits.items()},
-        "seed": config.seed,
-        "split_seed": config.split_seed,
-        "seconds": round(seconds, 3),
         "parameter": "tau",
         "validated_ks": model.map_.ks,
-        "models": {key: found for key, found in figures.items() if key in (BEFORE, AFTER, SHIFT)},
-        "front": [found for key, found in figures.items() if key.startswith("tau")],
+        "seconds": round(seconds, 3),
     }
-    folder.start(config)
-    folder.write_json(DATA, described)
-    write_method(content, rows, models, folder)
-    method_tables.print_method(content, str(path))
-    return content
+    return finish(about, rows, _candidates(model, rows, plain(config.taus)), config, folder)
 
 
 def _model(config: DictConfig) -> WassersteinBarycenterRegressor:

@@ -8,7 +8,7 @@ from fairrep.reporting.report_tables import NOTION_GAPS
 
 Content = dict[str, Any]
 METHODS = {"fair_regression": "Wasserstein barycenter", "ferm": "FERM"}
-SYMBOLS = {"tau": "τ", "epsilon": "ε"}
+SYMBOLS = {"tau": "τ", "share": "ε/ε₀"}  # ε₀: the plain learner's own
 GAP_NAMES = {
     "demographic_parity_difference": "DP difference",
     "equal_opportunity_difference": "TPR difference",
@@ -43,8 +43,7 @@ def model_name(content: Content, key: str) -> str:
     value = content["models"][key]["value"]
     if value is None or key not in ("before", "after"):
         return key
-    symbol = SYMBOLS[content["parameter"]]
-    return f"{key} ({symbol} = {'∞' if value == float('inf') else f'{value:g}'})"
+    return f"{key} ({SYMBOLS[content['parameter']]} = {value:g})"
 
 
 def heading(content: Content) -> str:
