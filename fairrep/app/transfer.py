@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fairrep.app.certificates import cells_distance
 from fairrep.app.configs import compose_config, plain
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.transfer_data import domain_options, load_domain, relabelled, saved_config
 from fairrep.app.transfer_encoders import loaded, retrained, run_encoder
-from fairrep.app.transfer_results import RESULT, report, summarise_folds, summarise_seeds, write
+from fairrep.app.transfer_results import (
+    RESULT,
+    asked_heads,
+    report,
+    summarise_folds,
+    summarise_seeds,
+    write,
+)
 from fairrep.app.transfer_views import Views
 from fairrep.data import PreparedData
 from fairrep.encoders import Encoder
 from fairrep.errors import ConfigError, RunError
-from fairrep.evaluation import HEADS, Sealed, transfer_figures
+from fairrep.evaluation import HEADS, Sealed, ferm_heads, transfer_figures
 from fairrep.evaluation.protocol import part, questions
+from fairrep.penalties.notion import NOTIONS
 from fairrep.reporting import transfer_tables
 from fairrep.seeds import derive_seed
 from fairrep.types import TaskSpec
 
+FERM = "ferm"
 REPRESENTATIONS = ("trained", "twin", "raw", "linear")
 
 
@@ -75,11 +85,19 @@ def run_transfer(config: DictConfig) -> dict[str, Any]:
 
 
 def _check(config: DictConfig) -> None:
-    for key, known in (("evaluation.heads", tuple(HEADS)), ("representations", REPRESENTATIONS)):
-        names = plain(OmegaConf.select(config, key))
+    for key, names, known in (
+        ("head" if config.head else "evaluation.heads", asked_heads(config), (*HEADS, FERM)),
+        ("representations", plain(config.representations), REPRESENTATIONS),
+    ):
         unknown = [name for name in names if name not in known]
         if unknown or not names:
             raise ConfigError(f"{key} must be among {', '.join(known)}, got {names}.")
+    if config.ferm.notion not in NOTIONS:
+        raise ConfigError(
+            f"ferm.notion must be among {', '.join(NOTIONS)}, got '{config.ferm.notion}'."
+        )
+    if not config.ferm.epsilon >= 0:
+        raise ConfigError(f"ferm.epsilon must not be negative, got {config.ferm.epsilon}.")
     if "trained" not in config.representations:
         raise ConfigError("representations must hold trained, which the others stand beside.")
     if config.split not in (None, "leave_tasks_out"):
@@ -138,9 +156,11 @@ def _measure(
 ) -> dict[str, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     views = Views(data, encoders, plain(config.representations), device=device)
-    asked = questions(data, plain(config.evaluation.heads), tasks)
+    asked = questions(data, asked_heads(config), tasks)
+    others = {FERM: partial(ferm_heads, **plain(config.ferm))}
     train, val = (part(views.of(rows.x), rows, data, asked) for rows in (data.train, data.val))
     test = Sealed(lambda: part(views.of(data.test.x), data.test, data, asked))
-    return transfer_figures(train, val, test, asked, seed=seed, min_rows=saved.data.min_rows) | {
-        "tasks": {task.name: {"kind": task.kind, "seen": task.seen} for task in tasks}
-    }
+    found = transfer_figures(
+        train, val, test, asked, seed=seed, min_rows=saved.data.min_rows, others=others
+    )
+    return found | {"tasks": {task.name: {"kind": task.kind, "seen": task.seen} for task in tasks}}

@@ -47,12 +47,17 @@ def report(
         "penalty": saved.penalty.name,
         "weight": _of_run(config.run, "weight"),
         "certificate": _of_run(config.run, "certificate"),
-        "heads": plain(config.evaluation.heads),
+        "heads": asked_heads(config),
         "split": config.split,
         "seeds": [saved.seed + k for k in range(config.seeds)],
         **result,
         "environment": environment(),
     }
+
+
+def asked_heads(config: DictConfig) -> list[str]:
+    """The one head that was asked for, or all of ``evaluation.heads``."""
+    return [config.head] if config.head else plain(config.evaluation.heads)
 
 
 def _of_run(run: str, key: str) -> Any:

@@ -2,6 +2,7 @@
 
 from fairrep.evaluation.certificate import Certificate
 from fairrep.evaluation.certify import certify, certify_rkhs, certify_score
+from fairrep.evaluation.ferm_head import ferm_heads
 from fairrep.evaluation.figures_of_task import Grouping, Metrics, groupings
 from fairrep.evaluation.front import Choice, FrontRule, choose, hypervolume, non_dominated
 from fairrep.evaluation.heads import HEADS
@@ -41,6 +42,7 @@ __all__ = [
     "choose",
     "evaluate_representation",
     "evaluate_several",
+    "ferm_heads",
     "figure_names",
     "groupings",
     "hypervolume",

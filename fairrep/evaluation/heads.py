@@ -5,7 +5,8 @@ Fitting and predicting are apart, so that everything is settled before test rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +19,15 @@ from fairrep.evaluation.view import View, stacks
 from fairrep.seeds import derive_seed
 from fairrep.types import TaskSpec
 
-Rows = tuple[Sequence[View], Tensor]
-"""The same rows in every representation, and their labels (n, T), NaN = none."""
+
+class Rows(NamedTuple):
+    """The same rows in every representation, with labels and groups."""
+
+    views: Sequence[View]
+    y: Tensor  # (n, T), NaN = none
+    s: Tensor  # (n,) group codes, -1 = unknown
+
+
 Predictions = list[list[np.ndarray]]
 """By representation, by task: probability of class 1 (n,), of every class (n, K), or values."""
 Predict = Callable[[Sequence[View]], Predictions]
@@ -49,17 +57,18 @@ def mlp_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int) -> P
 
 def boosting_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int) -> Predict:
     """Histogram gradient boosting, the number of trees chosen on ``val``."""
-    y, y_val = (part[1].double().cpu().numpy() for part in (train, val))
+    y, y_val = (part.y.double().cpu().numpy() for part in (train, val))
     heads = [
         [
             fit_boosting_head(view, y[:, t], view_val, y_val[:, t], task, seed=seed)
             for t, task in enumerate(tasks)
         ]
-        for view, view_val in zip(train[0], val[0])
+        for view, view_val in zip(train.views, val.views)
     ]
     return lambda views: [[head.predict(v) for head in row] for v, row in zip(views, heads)]
 
 
+# these predict the tasks, where they are asked to, and always probe for s
 HEADS: dict[str, Fit] = {
     "logistic": logistic_heads,
     "mlp": mlp_heads,
@@ -68,10 +77,12 @@ HEADS: dict[str, Fit] = {
 
 
 def fit_heads(
-    names: Sequence[str], train: Rows, val: Rows, tasks: Sequence[TaskSpec], *, seed: int
+    heads: Mapping[str, Fit], train: Rows, val: Rows, tasks: Sequence[TaskSpec], *, seed: int
 ) -> dict[str, Predict]:
-    """Fit the named heads of all tasks on all representations."""
-    return {name: HEADS[name](train, val, tasks, derive_seed(seed, "head", name)) for name in names}
+    """Fit heads of all tasks on all representations."""
+    return {
+        name: fit(train, val, tasks, derive_seed(seed, "head", name)) for name, fit in heads.items()
+    }
 
 
 def predictions(outputs: Tensor, tasks: Sequence[TaskSpec]) -> list[np.ndarray]:
@@ -96,11 +107,11 @@ def _stacked(
     fit: Callable[[Tensor, Tensor, Tensor, Tensor], Callable[[Tensor], Tensor]],
 ) -> Predict:
     """Fit the representations of equal width together."""
-    vals = dict(enumerate(val[0]))
+    vals = dict(enumerate(val.views))
     fitted = []
-    for positions, z in stacks(train[0]):
+    for positions, z in stacks(train.views):
         z_val = torch.stack([vals[p].matrix for p in positions])
-        y, y_val = (part[1].to(z) for part in (train, val))
+        y, y_val = (part.y.to(z) for part in (train, val))
         fitted.append((positions, fit(z, y, z_val, y_val)))
 
     @torch.no_grad()

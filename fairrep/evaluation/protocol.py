@@ -14,9 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fairrep.data import PreparedData, Rows
+from fairrep import data as tables
+from fairrep.data import PreparedData
 from fairrep.evaluation.figures_of_task import Grouping, groupings
-from fairrep.evaluation.heads import HEADS, Predict, fit_heads
+from fairrep.evaluation.heads import HEADS, Fit, Predict, Rows, fit_heads
 from fairrep.evaluation.leakage import Probe, probe_labels, probes
 from fairrep.evaluation.view import View
 from fairrep.types import TaskSpec
@@ -42,16 +43,19 @@ class Questions:
     probes: tuple[Probe, ...]
 
     def of(self, head: str) -> list[TaskSpec]:
-        """What a head is fitted for."""
-        return [*self._predicted(head), *(probe.task for probe in self.probes)]
+        """What a head is fitted for: its tasks, and what is probed."""
+        return [*self._predicted(head), *(probe.task for probe in self._probed(head))]
 
     def columns(self, head: str) -> list[int]:
         """Columns of these among the labels of :class:`Part`."""
-        first = range(len(self._predicted(head)))
-        return [*first, *range(len(self.tasks), len(self.tasks) + len(self.probes))]
+        first, probed = range(len(self._predicted(head))), len(self._probed(head))
+        return [*first, *range(len(self.tasks), len(self.tasks) + probed)]
 
     def _predicted(self, head: str) -> tuple[TaskSpec, ...]:
         return self.tasks if head in self.heads else ()
+
+    def _probed(self, head: str) -> tuple[Probe, ...]:
+        return self.probes if head in HEADS else ()
 
 
 @dataclass(frozen=True)
@@ -86,23 +90,37 @@ def questions(data: PreparedData, heads: Sequence[str], tasks: Sequence[TaskSpec
     return Questions(tuple(tasks), tuple(heads), ways, tuple(probes(ways, data.attributes)))
 
 
-def part(views: dict[str, View], rows: Rows, data: PreparedData, asked: Questions) -> Part:
+def part(views: dict[str, View], rows: tables.Rows, data: PreparedData, asked: Questions) -> Part:
     """Put a split's labels beside its representations."""
     chosen = [data.tasks.index(task) for task in asked.tasks]
     y = torch.cat([rows.y[:, chosen].double(), probe_labels(asked.probes, rows.s, rows.a)], dim=1)
     return Part(views, y, rows.s)
 
 
-def fit_all(train: Part, val: Part, asked: Questions, *, seed: int) -> FittedHeads:
-    """Fit every head on training rows and select on validation rows."""
+def fit_all(
+    train: Part,
+    val: Part,
+    asked: Questions,
+    *,
+    seed: int,
+    others: Mapping[str, Fit] | None = None,
+) -> FittedHeads:
+    """Fit every head on training rows and select on validation rows.
+
+    Args:
+        train: training rows.
+        val: validation rows.
+        asked: what is asked.
+        seed: of the heads.
+        others: heads that predict tasks without probing for s, by name.
+    """
     by_head: dict[str, Predict] = {}
-    for head in HEADS:
+    for head, fit in (HEADS | dict(others or {})).items():
         columns = asked.columns(head)
-        by_head |= fit_heads(
-            [head],
-            (list(train.views.values()), train.y[:, columns]),
-            (list(val.views.values()), val.y[:, columns]),
-            asked.of(head),
-            seed=seed,
+        if not columns:
+            continue
+        rows, rows_val = (
+            Rows(list(own.views.values()), own.y[:, columns], own.s) for own in (train, val)
         )
+        by_head |= fit_heads({head: fit}, rows, rows_val, asked.of(head), seed=seed)
     return FittedHeads(asked, by_head)

@@ -7,13 +7,14 @@ stand its λ = 0 twin, the raw features, a fair linear projection of them, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score, roc_auc_score
 
 from fairrep.evaluation.figures_of_task import Metrics
+from fairrep.evaluation.heads import HEADS, Fit
 from fairrep.evaluation.leakage import leakage, strongest
 from fairrep.evaluation.metrics import task_metrics
 from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all
@@ -30,7 +31,14 @@ Key = tuple[str, str]
 
 
 def transfer_figures(
-    train: Part, val: Part, test: Sealed[Part], asked: Questions, *, seed: int, min_rows: int
+    train: Part,
+    val: Part,
+    test: Sealed[Part],
+    asked: Questions,
+    *,
+    seed: int,
+    min_rows: int,
+    others: Mapping[str, Fit] | None = None,
 ) -> dict[str, Any]:
     """Run the protocol; the test rows are opened when every head is fitted and selected.
 
@@ -41,6 +49,7 @@ def transfer_figures(
         asked: tasks, heads, groupings and probes.
         seed: of heads and bootstrap.
         min_rows: groups with fewer labelled test rows take no part in gaps.
+        others: heads besides those that probe for s (:func:`fairrep.evaluation.ferm_heads`).
 
     Returns:
         JSON-ready: ``figures`` (task → representation → head → metrics, validation utility with
@@ -48,7 +57,7 @@ def transfer_figures(
         ``transfer`` (task → how much of the twin's gap and utility is left), ``leakage``
         (attribute → representation → head → scores, and the strongest), ``scores`` (histograms).
     """
-    fitted = fit_all(train, val, asked, seed=seed)
+    fitted = fit_all(train, val, asked, seed=seed, others=others)
     utility = _validation_utilities(fitted.predict(val.views), val, asked)
     selected = {
         task.name: {
@@ -183,6 +192,7 @@ def leakage_figures(
             by_head = {
                 head: leakage(probe, by_view[view][probe.task.name], y, y_train)
                 for head, by_view in predicted.items()
+                if head in HEADS
             }
             best = strongest(by_head)
             found[probe.name][view] = {"heads": by_head, "strongest": best, **by_head[best]}

@@ -14,7 +14,7 @@ from fairrep.app.configs import compose_config
 from fairrep.encoders import build_encoder
 from fairrep.encoders.saved import cardinalities
 from fairrep.evaluation import certify
-from fairrep.evaluation.heads import HEADS, fit_heads
+from fairrep.evaluation.heads import HEADS, Rows, fit_heads
 from fairrep.evaluation.view import View
 from fairrep.functional.group_distributions import ks_distance
 from fairrep.training import fit
@@ -45,11 +45,11 @@ def test_no_adversary_exceeds_the_certificate_on_fresh_rows(tmp_path, release, w
         z = {name: encoder(part.x) for name, part in data.splits.items()}
     tasks = [*data.tasks, TaskSpec("s", "binary", data.groups)]
     train, val = (
-        ([View(z[k])], torch.cat([rows.y, rows.s[:, None].float()], 1).double())
+        Rows([View(z[k])], torch.cat([rows.y, rows.s[:, None].float()], 1).double(), rows.s)
         for k, rows in (("train", data.train), ("val", data.val))
     )
     s, gaps = data.test.s, {}
-    for head, predict in fit_heads(list(HEADS), train, val, tasks, seed=0).items():
+    for head, predict in fit_heads(HEADS, train, val, tasks, seed=0).items():
         for task, score in zip(tasks, predict([View(z["test"])])[0]):
             score = torch.from_numpy(np.asarray(score))
             gaps[head, task.name] = float(ks_distance(score[s == 0], score[s == 1]))

@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from fairrep.evaluation import linear_head, mlp_head, newton
-from fairrep.evaluation.heads import HEADS
+from fairrep.evaluation.heads import HEADS, Rows
 from fairrep.evaluation.linear_head import fit_linear_heads, moments
 from fairrep.evaluation.losses import MeanLosses, row_losses
 from fairrep.evaluation.mlp_head import MLPHeadSettings, fit_mlp_heads
@@ -38,13 +38,15 @@ def tensors(*parts):
     return tuple(torch.tensor(np.asarray(part, dtype=np.float32)) for part in parts)
 
 
+def rows(z, y):
+    return Rows([View(z)], y, torch.zeros(len(y), dtype=torch.long))
+
+
 @pytest.fixture(scope="module")
 def predicted():
     train, val, (z, y) = sample(2500, 0), sample(500, 1), sample(1000, 2)
-    as_rows = lambda part: ([View(part[0])], part[1])  # noqa: E731
     found = {
-        name: fit(as_rows(train), as_rows(val), TASKS, 0)([View(z)])[0]
-        for name, fit in HEADS.items()
+        name: fit(rows(*train), rows(*val), TASKS, 0)([View(z)])[0] for name, fit in HEADS.items()
     }
     return found, y.numpy()
 
@@ -189,7 +191,7 @@ def test_tasks_with_missing_labels_train_every_head(head):
     (z, y), (z_val, y_val) = sample(200, 7), sample(100, 8)
     y[::2, 0] = torch.nan
     y_val[:, 0] = torch.nan
-    predict = HEADS[head](([View(z)], y), ([View(z_val)], y_val), TASKS, 0)
+    predict = HEADS[head](rows(z, y), rows(z_val, y_val), TASKS, 0)
     assert all(np.isfinite(part).all() for part in predict([View(z_val)])[0])
 
 
@@ -231,5 +233,6 @@ def test_trees_split_category_codes_as_sets():
     one_hot = np.eye(20)[codes]
     view = View(tensors(one_hot)[0], table=codes[:, None].astype(np.float32), categorical=(True,))
     (labels,) = tensors(y)
-    predict = HEADS["boosting"](([view], labels), ([view], labels), TASKS[:1], 0)
+    own = Rows([view], labels, torch.zeros(2000, dtype=torch.long))
+    predict = HEADS["boosting"](own, own, TASKS[:1], 0)
     assert ((predict([view])[0][0] > 0.5) == y[:, 0]).all()

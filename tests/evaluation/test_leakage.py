@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fairrep.evaluation import groupings
-from fairrep.evaluation.heads import fit_heads
+from fairrep.evaluation.heads import HEADS, Rows, fit_heads
 from fairrep.evaluation.leakage import leakage, probe_labels, probes, strongest
 from fairrep.evaluation.view import View
 from fairrep.types import AttributeSpec
@@ -22,8 +22,10 @@ def read(z, s, a=None, *, attributes=(), heads=("logistic", "boosting"), groups=
     asked = probes(groupings(groups or [str(g) for g in range(int(s.max()) + 1)]), attributes)
     y, half = probe_labels(asked, s, a), len(z) // 2
     view = [View(torch.as_tensor(part).float()) for part in (z[:half], z[half:])]
-    rows = ([view[0]], y[:half])
-    fitted = fit_heads(heads, rows, rows, [probe.task for probe in asked], seed=0)
+    rows = Rows([view[0]], y[:half], s[:half])
+    fitted = fit_heads(
+        {head: HEADS[head] for head in heads}, rows, rows, [probe.task for probe in asked], seed=0
+    )
     found = {head: predict([view[1]])[0] for head, predict in fitted.items()}
     return {
         probe.name: {
@@ -86,8 +88,10 @@ def test_every_attribute_is_read_and_a_real_one_by_r2():
     np.testing.assert_array_equal(y[:, 1], sex)
     np.testing.assert_array_equal(y[:, 2], age > 0)
     z = torch.as_tensor(age + RNG.normal(size=n)).float()[:, None]
-    rows = ([View(z)], y)
-    predict = fit_heads(["logistic"], rows, rows, [probe.task for probe in asked], seed=0)
+    rows = Rows([View(z)], y, torch.as_tensor(s))
+    predict = fit_heads(
+        {"logistic": HEADS["logistic"]}, rows, rows, [probe.task for probe in asked], seed=0
+    )
     found = predict["logistic"]([View(z)])[0]
     scores = {
         probe.name: leakage(probe, found[k], y[:, k].numpy(), y[:, k].numpy())
