@@ -81,6 +81,16 @@ def test_a_run_is_measured_on_novel_tasks(run, tmp_path):
         transfer(f"run={run}", LOGISTIC, f"out={tmp_path / 'out'}")
 
 
+def test_ferm_is_a_head_of_its_own_and_no_probe(run, tmp_path):
+    """It predicts every task of every kind; s is probed by the usual three alone."""
+    parity = ("ferm.notion=demographic_parity", "representations=[trained,twin]")
+    found = transfer(f"run={run}", "head=ferm", *parity, f"out={tmp_path / 'out'}")
+    assert found["heads"] == ["ferm"]
+    assert found["selected"]["promoted"] == {"trained": "ferm", "twin": "ferm"}
+    assert set(found["figures"]["pay"]["trained"]) == {"ferm"}
+    assert set(found["leakage"]["sex"]["trained"]["heads"]) == {"logistic", "mlp", "boosting"}
+
+
 def test_a_novel_domain_goes_through_the_saved_preprocessing(run, tmp_path):
     """Another file with an unknown city: it is counted, and its numbers are the run's."""
     elsewhere = people(300, 1, cities="AZ")
@@ -131,6 +141,13 @@ def test_every_task_is_left_out_once(run, tmp_path):
         (("run=nowhere",), RunError, "holds no config.yaml"),
         (("run={run}", "evaluation.heads=[tree]"), ConfigError, "evaluation.heads must be among"),
         (("run={run}", "evaluation.heads=[]"), ConfigError, "evaluation.heads must be among"),
+        (("run={run}", "head=tree"), ConfigError, "head must be among"),
+        (("run={run}", "head=ferm", "ferm.epsilon=-1"), ConfigError, "ferm.epsilon must not be"),
+        (
+            ("run={run}", "head=ferm", "ferm.notion=parity"),
+            ConfigError,
+            "ferm.notion must be among",
+        ),
         (("run={run}", "representations=[raw]"), ConfigError, "must hold trained"),
         (("run={run}", "split=halves"), ConfigError, "split must be leave_tasks_out"),
         (("run={run}", "seeds=0"), ConfigError, "seeds must be at least 1"),
