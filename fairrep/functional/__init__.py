@@ -1,5 +1,6 @@
 """Pure torch: tensors in, tensors out; no state, no input or output."""
 
+from fairrep.functional.barycenter import barycenter_map, barycenter_quantiles
 from fairrep.functional.binomial_difference import binomial_difference_upper_bound
 from fairrep.functional.bounds import (
     delta_per_statement,
@@ -20,6 +21,8 @@ from fairrep.functional.sliced import sliced_wasserstein2
 from fairrep.functional.total_variation import cell_total_variation, total_variation
 
 __all__ = [
+    "barycenter_map",
+    "barycenter_quantiles",
     "binomial_difference_upper_bound",
     "cell_total_variation",
     "cell_usage",
