@@ -3,6 +3,7 @@
 from fairrep.estimators.fair_projection import FairProjection
 from fairrep.estimators.fair_regression import WassersteinBarycenterRegressor
 from fairrep.estimators.fair_scores import FairScoreTransformer
+from fairrep.estimators.fair_search import FairSearchCV
 from fairrep.estimators.ferm import FERMClassifier, FERMRegressor
 from fairrep.estimators.nvp_search import NVPSearchCV
 
@@ -11,6 +12,7 @@ __all__ = [
     "FERMRegressor",
     "FairProjection",
     "FairScoreTransformer",
+    "FairSearchCV",
     "NVPSearchCV",
     "WassersteinBarycenterRegressor",
 ]

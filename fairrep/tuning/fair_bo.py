@@ -67,6 +67,7 @@ class FairBO:
         storage: where trials are kept, see :func:`fairrep.tuning.storages.open_storage`; another
             process with the same storage and name shares the work, and a later one resumes it.
         name: of the search in its storage.
+        about: what else a stored trial depends on; a search that differs does not resume it.
         seed: of all draws.
         workers: trials evaluated at once, in threads; a Gaussian process takes those that are
             still running into account.
@@ -98,6 +99,7 @@ class FairBO:
         n_startup: int = 10,
         storage: Any = None,
         name: str = "search",
+        about: Mapping[str, Any] | None = None,
         seed: int = 0,
         workers: int = 1,
         max_failures: int = 5,
@@ -112,7 +114,7 @@ class FairBO:
                 raise ConfigError(f"{setting} must be at least 1, got {value}.")
         self.workers, self.max_failures, self.listener = workers, max_failures, listener
         self._sampler = make_sampler(sampler, self.space, seed=seed, n_startup=n_startup)
-        self.storage, self.name = storage, name
+        self.storage, self.name, self.about = storage, name, dict(about or {})
         self._study: Study | None = None
 
     @property
@@ -164,7 +166,10 @@ class FairBO:
         table = trials_table(trials, self.constraints)
         row = self._best(table)
         if row is None:
-            raise SearchError("a search needs a complete trial, got none so far.")
+            failed = f"{len(table)} failed ones; the last: {table['problem'].iloc[-1]}"
+            raise SearchError(
+                f"a search needs a complete trial, got {failed if len(table) else 'none so far.'}"
+            )
         return as_result(row, trials, table, self.constraints)
 
     def _best(self, table: Any) -> Any:
@@ -177,6 +182,7 @@ class FairBO:
             "utility": self.utility,
             "constraints": [str(one) for one in self.constraints],
             "enforce": self.enforce,
+            **self.about,
         }
         saved = study.user_attrs.get(SIGNATURE)
         if saved is None and not study.get_trials(deepcopy=False):
