@@ -20,6 +20,7 @@ from fairrep.errors import RunError
 
 METRICS, DATA, PLANE, ENVIRONMENT = "metrics.json", "data.json", "plane.json", "env.json"
 METHOD = "method.json"  # of a run without an encoder: FERM, fair regression
+TUNE = "tune.json"  # of a search for hyperparameters
 PACKAGES = ("torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
 
 
@@ -36,7 +37,7 @@ class RunFolder:
 
     def refuse_used(self, *, resume: bool) -> None:
         """Refuse a folder with a finished run, or an unfinished one that is not to be resumed."""
-        if (self.path / METRICS).exists() or (self.path / METHOD).exists():
+        if any((self.path / name).exists() for name in (METRICS, METHOD, TUNE)):
             raise RunError(
                 f"'{self.path}' already holds a finished run; choose another hydra.run.dir."
             )

@@ -1,0 +1,72 @@
+"""A tuning run as a picture: the trials of a plain and of a constrained search, side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from fairrep.reporting.figures import blank
+from fairrep.reporting.style import BLUE, INK, VERMILLION, styled
+from fairrep.reporting.tune_tables import bound_text, metric_name
+
+Content = dict[str, Any]
+DARKER = LinearSegmentedColormap.from_list("darker", ["#cfe3f1", BLUE, "#00243b"])
+
+
+def tune_figure(content: Content, trials: pd.DataFrame) -> Figure:
+    """Accuracy against unfairness of every trial, the bound as a line, later trials darker.
+
+    Args:
+        content: of ``tune.json``.
+        trials: of ``trials.parquet``.
+    """
+    with styled():
+        figure = blank(9.5, 4.0)
+        panels = figure.subplots(1, 2, sharex=True, sharey=True)
+        complete = trials[trials["state"] == "complete"]
+        for axes, (name, search) in zip(panels, content["searches"].items()):
+            own = complete[complete["search"] == name]
+            points = draw_search(axes, content, own, search)
+            axes.set_title(f"{name}: {search['feasible_count']} of {len(own)} feasible")
+        panels[0].set_ylabel(f"accuracy, {content['measured']}")
+        panels[1].legend(loc="best")
+        figure.colorbar(points, ax=panels, label="trial", pad=0.01, aspect=30)
+        figure.suptitle(
+            f"{content['learner']} on {content['dataset']}: {content['n_trials']} trials"
+        )
+    return figure
+
+
+def draw_search(axes: Axes, content: Content, trials: pd.DataFrame, search: Content) -> Any:
+    """One search's trials; returns the points, whose colours are the trials' numbers."""
+    constraint = content["constraints"][0]
+    metric = constraint["metric"]
+    points = axes.scatter(
+        trials[metric],
+        trials["score"],
+        c=trials["number"],
+        cmap=DARKER,
+        vmin=0,
+        vmax=content["n_trials"] - 1,
+        s=26,
+        linewidths=0,
+    )
+    axes.axvline(
+        constraint["bound"], color=VERMILLION, linestyle=(0, (5, 2)), label=bound_text(constraint)
+    )
+    axes.scatter(
+        search["figures"][metric],
+        search["accuracy"],
+        s=90,
+        facecolors="none",
+        edgecolors=INK,
+        linewidths=1.4,
+        label="chosen",
+    )
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"{metric_name(metric)}, {content['measured']}")
+    return points
