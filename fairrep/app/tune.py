@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from sklearn.exceptions import ConvergenceWarning
@@ -112,7 +113,9 @@ def _checked(config: DictConfig) -> tuple[Constraint, ...]:
     known = class_metrics(np.array([0, 1]))
     constraints = parse_constraints(plain(config.constraint), known=list(known))
     if not constraints:
-        raise ConfigError("constraint must be given, such as demographic_parity_difference<=0.05.")
+        raise ConfigError(
+            "constraint must be given, constraint.demographic_parity_difference=0.05."
+        )
     if config.cv is not None and (not isinstance(config.cv, int) or config.cv < 2):
         raise ConfigError(f"cv must be at least 2 folds, or null, got {config.cv}.")
     if config.max_rows is not None and config.max_rows < 2:
@@ -144,7 +147,7 @@ def _searches(config: DictConfig, folder: RunFolder, splits: list) -> dict[str, 
     """The two searches, which begin with the same random trials."""
     make = partial(
         FairSearchCV,
-        instantiate(config.model, _convert_="all"),
+        _learner(config),
         plain(config.space),
         constraint=plain(config.constraint),
         n_trials=config.n_trials,
@@ -156,7 +159,16 @@ def _searches(config: DictConfig, folder: RunFolder, splits: list) -> dict[str, 
         max_failures=config.max_failures,
         random_state=derive_seed(config.seed, "search") % 2**32,
     )
-    return {name: make(enforce=name == CONSTRAINED, name=name) for name in (PLAIN, CONSTRAINED)}
+    found = {name: make(enforce=name == CONSTRAINED, name=name) for name in (PLAIN, CONSTRAINED)}
+    found[PLAIN].check_parameters()
+    return found
+
+
+def _learner(config: DictConfig) -> Any:
+    try:
+        return instantiate(config.model, _convert_="all")
+    except InstantiationException as problem:
+        raise ConfigError(f"model: {str(problem).splitlines()[0]}") from problem
 
 
 def _timed(search: FairSearchCV, rows: Split, name: str) -> float:

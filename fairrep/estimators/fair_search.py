@@ -39,7 +39,8 @@ class FairSearchCV(BaseSearchCV):
         space: parameter → Optuna distribution, list of choices, or dictionary, as
             :func:`fairrep.tuning.search_space` reads it; ``step__parameter`` in a Pipeline.
         constraint: ``"metric<=epsilon"`` or ``"metric>=bound"``, a pair (callable, ε) of a
-            function (y_true, y_pred, sensitive_features) → number, or a list of these. Metrics of
+            function (y_true, y_pred, sensitive_features) → number, a list of these, or a dictionary
+            metric → ε. Metrics of
             labels: ``demographic_parity_difference``, ``equal_opportunity_difference``,
             ``equalized_odds_difference``, ``demographic_parity_ratio``, ``accuracy``,
             ``balanced_accuracy``; of numbers: ``demographic_parity_difference`` (KS distance),
@@ -133,6 +134,7 @@ class FairSearchCV(BaseSearchCV):
             EstimatorError: a setting out of its range, groups that cannot be used, a constraint
                 that names no metric, settings that cannot be fitted.
         """
+        self.check_parameters()
         X, y = self._checked(X, y, sensitive_features)
         groups = np.asarray(sensitive_features)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
@@ -173,6 +175,24 @@ class FairSearchCV(BaseSearchCV):
             raise EstimatorError("trials_dataframe needs a search that was fitted.")
         return self.trials_.copy()
 
+    def check_parameters(self) -> None:
+        """Refuse what can be refused without data.
+
+        Raises:
+            EstimatorError: a space, a sampler or a number out of its range.
+        """
+        known = self.estimator.get_params()
+        if not isinstance(self.space, dict):
+            raise EstimatorError(f"space must be a dictionary of parameters, got {self.space!r}.")
+        if unknown := [name for name in self.space if name not in known]:
+            raise EstimatorError(
+                f"space must name parameters of {type(self.estimator).__name__} "
+                f"({listed(sorted(known))}), got {listed(unknown)}."
+            )
+        if self.n_trials < 1:
+            raise EstimatorError(f"n_trials must be at least 1, got {self.n_trials}.")
+        self._make_search(lambda settings: {}, (), {}, seed=0)
+
     def _checked(self, X: Any, y: Any, sensitive_features: Any) -> tuple[Any, Any]:
         if y is None and get_tags(self).target_tags.required:
             raise EstimatorError("requires y to be passed, but the target y is None.")
@@ -182,14 +202,6 @@ class FairSearchCV(BaseSearchCV):
         rows = _num_samples(X)
         if rows > 1 or sensitive_features is None:  # else the splitter says what is wrong
             fit_groups(sensitive_features, rows=rows)
-        known = self.estimator.get_params()
-        if not isinstance(self.space, dict):
-            raise EstimatorError(f"space must be a dictionary of parameters, got {self.space!r}.")
-        if unknown := [name for name in self.space if name not in known]:
-            raise EstimatorError(
-                f"space must name parameters of {type(self.estimator).__name__} "
-                f"({listed(sorted(known))}), got {listed(unknown)}."
-            )
         return X, y
 
     def _metrics(self, y: Any) -> tuple[dict[str, Metric], tuple[Constraint, ...]]:
@@ -210,7 +222,21 @@ class FairSearchCV(BaseSearchCV):
         if not isinstance(seed, int):
             seed = int(check_random_state(seed).randint(2**31))
         try:
-            search = FairBO(
+            search = self._make_search(objective, constraints, about, seed=seed)
+            return search.run(self.n_trials)
+        except (ConfigError, SearchError) as problem:
+            raise EstimatorError(str(problem)) from problem
+
+    def _make_search(
+        self,
+        objective: Callable,
+        constraints: tuple[Constraint, ...],
+        about: dict[str, Any],
+        *,
+        seed: int,
+    ) -> FairBO:
+        try:
+            return FairBO(
                 objective,
                 self.space,
                 constraints=constraints,
@@ -225,8 +251,7 @@ class FairSearchCV(BaseSearchCV):
                 max_failures=self.max_failures,
                 listener=self.listener,
             )
-            return search.run(self.n_trials)
-        except (ConfigError, SearchError) as problem:
+        except ConfigError as problem:
             raise EstimatorError(str(problem)) from problem
 
     def _about(self, X: Any, y: Any, groups: np.ndarray, splitter: Any) -> dict[str, Any]:

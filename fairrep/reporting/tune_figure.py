@@ -67,6 +67,6 @@ def draw_search(axes: Axes, content: Content, trials: pd.DataFrame, search: Cont
         linewidths=1.4,
         label="chosen",
     )
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=-0.02 * axes.get_xlim()[1])  # a point at 0 is seen whole
     axes.set_xlabel(f"{metric_name(metric)}, {content['measured']}")
     return points

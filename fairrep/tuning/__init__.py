@@ -1,8 +1,9 @@
 """Tuning under constraints: search spaces, constraints, Bayesian optimisation with workers."""
 
 from fairrep.tuning.constraints import Constraint, parse_constraint, parse_constraints
-from fairrep.tuning.fair_bo import FairBO, Progress
+from fairrep.tuning.fair_bo import FairBO
 from fairrep.tuning.results import SearchResult
+from fairrep.tuning.running import Progress
 from fairrep.tuning.space import search_space
 
 __all__ = [

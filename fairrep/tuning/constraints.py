@@ -71,11 +71,18 @@ def parse_constraint(given: Any, *, known: Sequence[str] | None) -> Constraint:
 def parse_constraints(given: Any, *, known: Sequence[str] | None) -> tuple[Constraint, ...]:
     """Read one constraint or several; two of one metric and direction are a mistake.
 
+    Args:
+        given: a constraint, a list of them, or metric → ε, where an ε such as ``">=0.8"`` bounds
+            from below.
+        known: as in :func:`parse_constraint`.
+
     Raises:
         ConfigError: as :func:`parse_constraint`, or the same bound twice.
     """
     if given is None:
         return ()
+    if isinstance(given, Mapping):
+        given = [_of_pair(str(metric), bound) for metric, bound in given.items()]
     alone = isinstance(given, (str, Constraint)) or (
         isinstance(given, tuple) and len(given) == 2 and callable(given[0])
     )
@@ -105,6 +112,12 @@ def _read(given: Any) -> Constraint:
         )
     metric, sign, bound = found.groups()
     return Constraint(metric, _number(bound, metric), at_least=sign in (">=", "≥"))
+
+
+def _of_pair(metric: str, bound: Any) -> str | Constraint:
+    if isinstance(bound, str) and bound.strip()[:1] in "<>≤≥":
+        return metric + bound
+    return Constraint(metric, _number(bound, metric))
 
 
 def _number(value: Any, metric: str) -> float:

@@ -51,6 +51,7 @@ def test_an_upper_bound_is_broken_above_and_a_lower_bound_below():
     assert (str(gap), str(ratio)) == ("gap <= 0.05", "ratio >= 0.8")
     assert gap.violation(0.07) == pytest.approx(0.02)
     assert ratio.violation(0.7) == pytest.approx(0.1)
+    assert parse_constraints({"gap": 0.05, "ratio": ">=0.8"}, known=None) == (gap, ratio)
 
 
 def test_a_callable_is_a_constraint_of_its_own_name():

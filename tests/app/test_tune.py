@@ -1,0 +1,178 @@
+"""The tuning command: two searches side by side, honest about held-out rows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from fairrep.app.configs import compose_config
+from fairrep.app.tune import tune
+from fairrep.app.tune_progress import TuneProgress
+from fairrep.errors import FairrepError
+from fairrep.reporting.tune_tables import verdicts
+from fairrep.tuning import Progress
+from tests.app.conftest import ROOT
+from tests.data.helpers import people, write_csv
+
+GAP = "demographic_parity_difference"
+CONSTRAINT = {"metric": GAP, "bound": 0.05, "at_least": False}
+LOGISTIC = (
+    "tune=logreg_adult",
+    "data=csv",
+    "data.sensitive=[sex]",
+    "task=hired",
+    "~space.l1_ratio",
+    "~space.class_weight",
+    "model.solver=lbfgs",
+    "space.C.low=1e-6",
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """900 people; whom one hires depends on the group and on age."""
+    frame = people(900)
+    rng = np.random.default_rng(0)
+    chance = 1 / (1 + np.exp(-(2 * (frame["sex"] == "m") - 1 + (frame["age"] - 49) / 15)))
+    frame["hired"] = (rng.random(900) < chance).astype(int)
+    return write_csv(tmp_path_factory.mktemp("table"), frame, "people.csv")
+
+
+def run(table, folder, *overrides):
+    return tune(*LOGISTIC, f"data.path={table}", *overrides, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tune") / "run"
+    return run(table, folder, "n_trials=14"), folder
+
+
+def test_the_constrained_model_is_fairer_than_the_plain_one(finished):
+    content, _ = finished
+    plain, fair = content["searches"]["plain"], content["searches"]["constrained"]
+    assert not plain["feasible"]
+    assert fair["feasible"]
+    assert fair["figures"][GAP] <= 0.05 < plain["figures"][GAP]
+    assert plain["accuracy"] > fair["accuracy"]
+    assert fair["test"][GAP] < plain["test"][GAP]
+    assert fair["test"]["versus_twin"][GAP] < 0
+
+
+def test_a_run_leaves_its_trials_its_picture_and_its_figures(finished):
+    content, folder = finished
+    trials = pd.read_parquet(folder / "trials.parquet")
+    assert trials.groupby("search").size().to_dict() == {"constrained": 14, "plain": 14}
+    both = [
+        trials[trials["search"] == name]["param_C"].tolist() for name in ("plain", "constrained")
+    ]
+    assert both[0][:10] == both[1][:10]  # they begin alike, and differ only by what they learn
+    assert both[0] != both[1]
+    chosen = content["searches"]["constrained"]
+    kept = trials[(trials["search"] == "constrained") & trials["feasible"]]
+    assert chosen["accuracy"] == kept["score"].max()
+    assert json.loads((folder / "tune.json").read_text())["searches"]["constrained"] == chosen
+    assert {file.name for file in folder.iterdir()} == {
+        "config.yaml",
+        "data.json",
+        "env.json",
+        "trials.journal",
+        "trials.parquet",
+        "tune.json",
+        "tune.png",
+    }
+
+
+def test_a_finished_run_is_not_overwritten(finished, table):
+    with pytest.raises(FairrepError, match="already holds a finished run"):
+        run(table, finished[1])
+
+
+def test_the_command_goes_on_with_a_killed_run(finish, table, tmp_path):
+    """The killed run had made its plain search; the resumed one reads its trials."""
+    folder = tmp_path / "run"
+    run(table, folder, "n_trials=3", "sampler=random")
+    before = pd.read_parquet(folder / "trials.parquet")
+    for name in ("tune.json", "tune.png", "trials.parquet"):
+        (folder / name).unlink()
+    code, out, err = finish("tune.py", f"resume={folder}")
+    assert code == 0, err
+    assert "LogisticRegression on csv, DP difference ≤ 0.05" in out
+    after = pd.read_parquet(folder / "trials.parquet")
+    assert after["seconds"].tolist() == before["seconds"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+constraint.gap=0.1"], "one of the metrics demographic_parity_difference"),
+        ([f"constraint.{GAP}=-1"], "ε must be >= 0, got -1"),
+        ([f"constraint.{GAP}=few"], "ε must be a number, got 'few'"),
+        ([f"~constraint.{GAP}"], "constraint must be given"),
+        (["~space.C"], "space must name at least one parameter"),
+        (["space.C.low=20"], "space.C"),
+        (["+space.depth=[1]"], "got depth"),
+        (["n_trials=0"], "n_trials must be at least 1"),
+        (["+model.depth=1"], "model: .*LogisticRegression"),
+        (["cv=1"], "cv must be at least 2 folds, or null"),
+        (["max_rows=1"], "max_rows must be at least 2"),
+        (["sampler=grid"], "sampler must be one of gp, tpe, random"),
+        (["task=age"], "task must be"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(table, tmp_path, overrides, message):
+    with pytest.raises(FairrepError, match=message) as mistake:
+        run(table, tmp_path / "run", *overrides)
+    assert "\n" not in str(mistake.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "sentence"),
+    [
+        (0.02, [0.0, 0.04], "holds on test rows, with its whole interval"),
+        (0.02, [0.0, 0.2], "holds on test rows, which does not show that it holds beyond them"),
+        (0.12, [0.0, 0.2], "FAILS on test rows .*, though chance alone may explain it"),
+        (0.12, [0.07, 0.2], r"FAILS on test rows \(0.120, 95% interval 0.070 to 0.200; .*\)\.$"),
+    ],
+)
+def test_a_verdict_says_what_test_rows_show(value, interval, sentence):
+    groups = {"a": {"n": 7}, "b": {"n": 1930}}
+    (found,) = verdicts([CONSTRAINT], {GAP: value, f"{GAP}_ci": interval, "groups": groups})
+    assert found.startswith("DP difference ≤ 0.05")
+    assert "a 7, b 1,930" in found
+    assert pd.Series([found]).str.contains(sentence).all()
+
+
+def test_test_rows_without_one_of_the_groups_cannot_test_the_constraint():
+    (found,) = verdicts([CONSTRAINT], {GAP: float("nan"), "groups": {"b": {"n": 40}}})
+    assert found == (
+        "DP difference ≤ 0.05 cannot be tested: the test rows hold one group alone (b 40)."
+    )
+
+
+def test_progress_says_trial_best_count_and_time():
+    console = Console(record=True, width=200)
+    with TuneProgress("constrained", 20, console=console) as shown:
+        shown.show(Progress(number=9, done=10, total=20, best=None, feasible=0, seconds_left=12.4))
+        shown.show(Progress(number=19, done=20, total=20, best=0.75, feasible=3, seconds_left=0))
+    lines = console.export_text().splitlines()
+    assert lines[0].startswith(
+        "constrained search: trial 10 of 20, best feasible accuracy none, 0 feasible, 12 s left"
+    )
+    assert "best feasible accuracy 0.7500, 3 feasible" in lines[1]
+
+
+def test_every_problem_composes_with_its_own_data():
+    found = {
+        file.stem: compose_config("tune", [f"tune={file.stem}"]).data.name
+        for file in (ROOT / "conf" / "tune").glob("*.yaml")
+    }
+    assert found == {
+        "german_rf": "german",
+        "hgb_acs": "acs",
+        "logreg_adult": "adult",
+        "mlp_compas": "compas",
+    }
