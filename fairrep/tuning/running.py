@@ -138,14 +138,15 @@ class Run:
             trials = self.study.get_trials(deepcopy=False)
             table = trials_table(trials, self.search.constraints)
             row = self.search.best(table)
-            shown = row is not None and (not self.search.enforce or bool(row["feasible"]))
+            if row is not None and self.search.enforce and not row["feasible"]:
+                row = None
             pace = (time.perf_counter() - self._begun) / self._told
             self.search.listener(
                 Progress(
                     number=number,
                     done=len(table),
                     total=self.n_trials,
-                    best=float(row[self.search.utility]) if shown else None,
+                    best=None if row is None else float(row[self.search.utility]),
                     feasible=int(table["feasible"].sum()),
                     seconds_left=pace * max(self.n_trials - len(table), 0),
                 )
