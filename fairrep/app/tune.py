@@ -69,7 +69,7 @@ def run_tune(config: DictConfig, path: Path) -> Content:
     folder.refuse_used(resume=config.resume is not None)
     constraints = _checked(config)
     rows = load_rows(config, "binary")
-    fitted, splits = _folds(config, rows)
+    fitted, splits = folded_rows(config, rows)
     searches = _searches(config, folder, splits)
     folder.start(config)
     described = describe(rows.data)
@@ -123,7 +123,7 @@ def _checked(config: DictConfig) -> tuple[Constraint, ...]:
     return constraints
 
 
-def _folds(config: DictConfig, rows: MethodRows) -> tuple[Split, list[tuple[Any, Any]]]:
+def folded_rows(config: DictConfig, rows: MethodRows) -> tuple[Split, list[tuple[Any, Any]]]:
     """The rows that are searched on, and which of them are fitted on and measured on."""
     whole = Split(
         *(np.concatenate([getattr(rows.train, n), getattr(rows.val, n)]) for n in ("x", "y", "s"))
@@ -147,7 +147,7 @@ def _searches(config: DictConfig, folder: RunFolder, splits: list) -> dict[str, 
     """The two searches, which begin with the same random trials."""
     make = partial(
         FairSearchCV,
-        _learner(config),
+        build_learner(config),
         plain(config.space),
         constraint=plain(config.constraint),
         n_trials=config.n_trials,
@@ -164,7 +164,12 @@ def _searches(config: DictConfig, folder: RunFolder, splits: list) -> dict[str, 
     return found
 
 
-def _learner(config: DictConfig) -> Any:
+def build_learner(config: DictConfig) -> Any:
+    """The learner with its fixed settings.
+
+    Raises:
+        ConfigError: settings that its class does not take.
+    """
     try:
         return instantiate(config.model, _convert_="all")
     except InstantiationException as problem:
