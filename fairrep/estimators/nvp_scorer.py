@@ -46,6 +46,9 @@ class ScorerWithUnfairness:
             )
         return scores | {UNFAIRNESS: float(found)}
 
+    def _accept_sample_weight(self) -> bool:
+        return bool(getattr(self.scorer, "_accept_sample_weight", lambda: False)())
+
     def get_metadata_routing(self) -> MetadataRequest:
         """What the scorer asks for, and the groups."""
         request = MetadataRequest(owner=self)
