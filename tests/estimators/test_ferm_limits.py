@@ -97,11 +97,12 @@ def test_routing_reaches_every_fold():
     with config_context(enable_metadata_routing=True):
         ferm = FERMClassifier("logistic")
         ferm.set_fit_request(sensitive_features=True, sample_weight=True)
-        ferm.set_score_request(sample_weight=False)
+        ferm.set_score_request(sample_weight=True)
         search = GridSearchCV(
             make_pipeline(StandardScaler().set_fit_request(sample_weight=True), ferm),
             {"fermclassifier__epsilon": [0.0, 1.0]},
             cv=3,
+            error_score="raise",
         )
         search.fit(X, y, sensitive_features=s, sample_weight=np.ones(len(y)))
         assert not np.isnan(search.cv_results_["mean_test_score"]).any()
