@@ -9,6 +9,7 @@ from fairrep.functional.bounds import (
     rkhs_gap_upper_bound,
     total_variation_upper_bound,
 )
+from fairrep.functional.cell_recall import cell_recall
 from fairrep.functional.cell_usage import cell_usage
 from fairrep.functional.dependence import distance_covariance2, hsic
 from fairrep.functional.geomloss_backend import geomloss_sinkhorn_divergence
@@ -21,6 +22,7 @@ from fairrep.functional.total_variation import cell_total_variation, total_varia
 
 __all__ = [
     "binomial_difference_upper_bound",
+    "cell_recall",
     "cell_total_variation",
     "cell_usage",
     "delta_per_statement",
