@@ -9,13 +9,14 @@ Workers, s = sex, not in x, δ = .05. A seed is a split of the rows and an initi
 
 The rule, the same for every seed: train every encoder of the study's grid; predict its certificate
 from training and validation rows; for each bound take, among those predicted to be within nine
-tenths of it, the best one on validation rows (by the accuracy of the first task; in ``transfer`` by what the cells
-tell of age and hours). What is predicted is the certificate's mean: with the difference d of a
-cell's shares between the groups on these rows, and its standard error e, calibration rows will
-show about N(d, e² + f²), f the standard error on as many rows as they are; half the sum of the
-means of its absolute values, and the slack of equal cells. Only the chosen ones are certified, each
-at the full δ, on rows that nothing else reads; then the test rows are read, once. Grids and rule
-were settled on Arizona's rows and on Washington's training and validation rows of income.
+tenths of it, the best one on validation rows: by the accuracy of the first task, in ``transfer``
+by what the cells tell of age and hours. What is predicted is the certificate's mean: with the
+difference d of a cell's shares between the groups on these rows, and its standard error e,
+calibration rows will show about N(d, e² + f²), f the standard error on as many rows as they are;
+half the sum of the means of its absolute values, and the slack of equal cells. Only the chosen ones
+are certified, each at the full δ, on rows that nothing else reads; then the test rows are read,
+once. Grids and rule were settled on Arizona's rows, and for income on Washington's training and
+validation rows.
 
 Writes benchmarks/results/certified.json after every seed, and runs no seed that it holds.
 """
