@@ -10,13 +10,16 @@ Workers, s = sex, not in x, δ = .05. A seed is a split of the rows and an initi
 The rule, the same for every seed: train every encoder of the study's grid; predict its certificate
 from training and validation rows; for each bound take, among those predicted to be at least .006
 below it, the best one on validation rows: by the accuracy of the first task, in ``transfer`` by the
-mean AUC of the seen ones. What is predicted is the certificate's mean: with the difference d
-of a cell's shares between the groups on these rows, and its standard error e, calibration rows will
-show about N(d, e² + f²), f the standard error on as many rows as they are; half the sum of the
-means of its absolute values, and the slack of equal cells. Only the chosen ones are certified, each
-at the full δ, on rows that nothing else reads; then the test rows are read, once. Grids and rule
-were settled on Arizona's rows, novel labels included, and on Washington's training and validation
-rows with income alone.
+mean AUC of the seen ones. What is predicted is the certificate's mean: with the difference d of a
+cell's shares between the groups on these rows, and its standard error e, calibration rows will show
+about N(d, e² + f²), f the standard error on as many rows as they are; half the sum of the means of
+its absolute values, and the slack of equal cells. Only the chosen ones are certified, each at the
+full δ, on rows that nothing else reads; then the test rows are read, once.
+
+Grids and rule were settled on Arizona's rows, novel labels included, and on Washington's training
+and validation rows with income alone. They are not the first: with a coarser grid, seeds 0 to 4 of
+``washington`` had accuracy .8007 within .0288 at the bound .03 (hence other seeds here), and with
+16 or 24 cells that tell age alone, ``transfer`` kept .697 of the long commute (its seeds are those).
 
 Writes benchmarks/results/certified.json after every seed, and runs no seed that it holds.
 """
