@@ -184,7 +184,7 @@ def test_a_learner_that_no_penalty_moves_is_refused(size):
     """One without regularisation undoes every shrinkage: there is no μ to be found."""
     with (
         pytest.warns(ConvergenceWarning),
-        pytest.raises(EstimatorError, match="L2-regularised risk.* or use epsilon=0"),
+        pytest.raises(EstimatorError, match=r"L2-regularised risk.* or use epsilon=0"),
     ):
         find_multipliers(
             lambda mu: (None, np.full(size, 2.0)), np.eye(size), bound=1, tol=1e-3, max_solves=10
