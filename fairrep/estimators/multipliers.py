@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fairrep.errors import EstimatorError
+
+HIGHEST = 1e6  # factor of the multipliers at which a learner is not a regularised one
 HALVINGS = 6  # of the factor that brings a solution within the bound
 FORGET = 8  # pairs of slopes after which the curvature is learnt anew: hinges have kinks
 FLATTEST = 0.1  # a step lessens the model's curvature at most to this part
@@ -53,7 +56,10 @@ def find_multipliers(
         gram: (m, m) inner products of the u.
         bound: ε > 0.
         tol: the bound is kept exactly; where μ_k > 0, |⟨w, u_k⟩| ≥ (1 - tol) ε.
-        max_solves: fits after which the best solution within the bound is taken, with a warning.
+        max_solves: fits after which a solution within the bound is taken, with a warning.
+
+    Raises:
+        EstimatorError: the bound is not reached by any μ: the learner is not L2-regularised.
     """
     used = np.flatnonzero(np.diag(gram) > 0)
     counted = _Counted(solve, gram.shape[0], used)
@@ -208,13 +214,17 @@ def _maximised(at: _At, curvature: np.ndarray, bound: float) -> np.ndarray:
 def _within(solve: _Counted, bound: float) -> _At:
     """Raise the multipliers of the last attempt by one factor, no more than the bound asks for."""
     multipliers = np.maximum(solve.last.multipliers, 1e-3 * solve.last.multipliers.max())
-    low, high, kept = 0.0, 1.0, None
-    while kept is None:
-        at = solve(high * multipliers)
-        if np.abs(at.gaps).max() <= bound:
-            kept = at
-        else:
-            low, high = high, 2 * high
+    low, high = 0.0, 1.0
+    kept = solve(multipliers)
+    while np.abs(kept.gaps).max() > bound:
+        if high > HIGHEST:
+            raise EstimatorError(
+                f"estimator must minimise an L2-regularised risk, but its mean differences stay "
+                f"above epsilon = {bound:g} however they are penalised (at "
+                f"{np.abs(kept.gaps).max():.3g}); regularise it, or use epsilon=0."
+            )
+        low, high = high, 4 * high
+        kept = solve(high * multipliers)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         at = solve(middle * multipliers)

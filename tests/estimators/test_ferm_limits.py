@@ -19,6 +19,7 @@ from fairrep.estimators import FERMClassifier, FERMRegressor, ferm_base
 from fairrep.estimators.hinge import fit_hinges
 from fairrep.estimators.linear_rows import LinearRows
 from fairrep.estimators.multipliers import find_multipliers
+from fairrep.estimators.newton import logistic, squared
 from tests.estimators.ferm_data import largest_gap, made_up
 
 
@@ -176,6 +177,44 @@ def test_the_exact_svm_says_when_there_are_too_many_features():
     with pytest.raises(EstimatorError, match="at most 5,000 features, got 6,000; use a smooth"):
         FERMClassifier().fit(X, y, sensitive_features=s)
     FERMClassifier(LinearSVC()).fit(X, y, sensitive_features=s)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_learner_that_no_penalty_moves_is_refused(size):
+    """One without regularisation undoes every shrinkage: there is no μ to be found."""
+    with (
+        pytest.warns(ConvergenceWarning),
+        pytest.raises(EstimatorError, match=r"L2-regularised risk.* or use epsilon=0"),
+    ):
+        find_multipliers(
+            lambda mu: (None, np.full(size, 2.0)), np.eye(size), bound=1, tol=1e-3, max_solves=10
+        )
+
+
+def test_the_projection_holds_for_a_learner_without_a_penalty():
+    X, y, s = made_up(n=200)
+    free = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    model = FERMClassifier(free).fit(X, y, sensitive_features=s)
+    assert np.abs(model.mean_differences_).max() < 1e-9
+
+
+@pytest.mark.parametrize("loss", [logistic, squared])
+def test_derivatives_of_losses_are_their_derivatives(loss):
+    f, y, h = np.linspace(-4, 4, 33), np.tile([-1.0, 1.0, 1.0], 11), 1e-5
+    value, slope, curve = loss(f, y)
+    assert np.all(value >= 0)
+    np.testing.assert_allclose((loss(f + h, y)[0] - loss(f - h, y)[0]) / (2 * h), slope, atol=1e-8)
+    np.testing.assert_allclose((loss(f + h, y)[1] - loss(f - h, y)[1]) / (2 * h), curve, atol=1e-8)
+
+
+@pytest.mark.parametrize("gamma", ["scale", "auto", 0.3])
+@pytest.mark.parametrize("kernel", ["rbf", "poly"])
+def test_gamma_means_what_it_does_in_svc(kernel, gamma):
+    X, y, s = made_up(n=150)
+    options = {"kernel": kernel, "gamma": gamma, "tol": 1e-8}
+    model = FERMClassifier(epsilon=np.inf, **options).fit(X, y, sensitive_features=s)
+    values = SVC(**options).fit(X, y).decision_function(X)
+    np.testing.assert_allclose(model.decision_function(X), values, atol=1e-6)
 
 
 def test_the_bound_is_kept_when_the_search_is_cut_short():
