@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from hydra.errors import ConfigCompositionException
+from hydra.utils import instantiate
+from sklearn.base import is_regressor
 
 from fairrep.app.build import build_data, build_module, build_settings
 from fairrep.app.configs import compose_config, config_dir
@@ -39,11 +41,13 @@ def test_every_leaf_has_a_comment(file: Path):
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes(choice):
-    assert compose_config("train", [choice]).seed == 0
+    root = "fair_regression" if choice.startswith("base=") else "train"
+    assert compose_config(root, [choice]).seed == 0
 
 
 @pytest.mark.parametrize(
-    "choice", [c for c in CHOICES if c.split("=")[0] not in ("data", "experiment", "logger")]
+    "choice",
+    [c for c in CHOICES if c.split("=")[0] not in ("base", "data", "experiment", "logger")],
 )
 def test_every_choice_builds(choice, german):
     needed = ["encoder.target=tests.encoders.user_modules:Net"] * (choice == "encoder=module")
@@ -51,6 +55,12 @@ def test_every_choice_builds(choice, german):
     module = build_module(config, german, twin=False)
     assert (module.penalty is None) == (config.penalty.name == "none")
     assert build_settings(config, german).batch_size == config.batch_size
+
+
+@pytest.mark.parametrize("choice", [c for c in CHOICES if c.startswith("base=")])
+def test_every_base_is_a_regressor(choice):
+    config = compose_config("fair_regression", [choice])
+    assert is_regressor(instantiate(config.base.model, _convert_="all"))
 
 
 def test_the_twin_starts_from_the_same_weights(german):
