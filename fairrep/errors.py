@@ -31,6 +31,10 @@ class CertificateError(FairrepError):
     """Rows that a certificate cannot be computed on."""
 
 
+class SearchError(FairrepError):
+    """A search that cannot go on: its storage, or an objective that only fails."""
+
+
 class EstimatorError(DataError, ValueError):
     """Data that a scikit-learn style estimator cannot use; a ``ValueError``, as theirs are."""
 
