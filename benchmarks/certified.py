@@ -5,12 +5,25 @@
     python benchmarks/certified.py transfer               # tasks that the cells never saw
     python benchmarks/certified.py show                   # what is there already
 
-Workers, s = sex, not in x, δ = .05. A seed is a split of the rows and an initialisation. Encoders
-are chosen on training and validation rows: for each bound the best one on validation rows among
-those whose predicted certificate (the larger total variation of the two splits, and the slack of
-calibration rows' number) is within it. Only the chosen ones are certified, each at the full δ, on
-rows that nothing else reads; then the test rows are read, once. Writes
-benchmarks/results/certified.json after every seed, and runs no seed that it holds.
+Workers, s = sex, not in x, δ = .05. A seed is a split of the rows and an initialisation.
+
+The rule, the same for every seed: train every encoder of the study's grid; predict its certificate
+from training and validation rows; for each bound take, among those predicted to be at least .006
+below it, the best one on validation rows: by the accuracy of the first task, in ``transfer`` by the
+mean AUC of the seen ones. What is predicted is the certificate's mean: with the difference d of a
+cell's shares between the groups on these rows, and its standard error e, calibration rows will show
+about N(d, e² + f²), f the standard error on as many rows as they are; half the sum of the means of
+its absolute values, and the slack of equal cells. Only the chosen ones are certified, each at the
+full δ, on rows that nothing else reads; then the test rows are read, once.
+
+Grids and rule were settled on Arizona's rows, novel labels included, and on Washington's training
+and validation rows with income alone. They are not the first ones. At the bound .03, ``washington``
+had accuracy .8056 with certificate .0360 on two seeds (a smaller margin and .4 of the rows for
+calibration), then .8007 with .0288 on seeds 0 to 4 (a coarser grid); hence other seeds here.
+``transfer`` kept .695 of the long commute on seeds 0 to 4 with 16 or 24 cells that tell age alone;
+Arizona asked for more cells and for hours, and seeds 5 to 9 (``--seeds 10``) are a check.
+
+Writes benchmarks/results/certified.json after every seed, and runs no seed that it holds.
 """
 
 from __future__ import annotations
@@ -41,7 +54,7 @@ from fairrep.evaluation.protocol import Part, fit_all, part, questions
 from fairrep.evaluation.view import View
 from fairrep.functional.bounds import total_variation_upper_bound
 from fairrep.functional.group_distributions import largest_ks_distance
-from fairrep.functional.total_variation import cell_shares, total_variation
+from fairrep.functional.total_variation import cell_shares
 from fairrep.training import fit
 from fairrep.types import TaskSpec
 
@@ -56,7 +69,7 @@ COMMON = [
     "trainer=cpu",
     "logger=none",
 ]
-WEIGHTS = (0.5, 0.8, 1.2, 2)
+MARGIN = 0.006  # training rows, which the penalty read, are optimists
 HEADS = ["logistic", "mlp"]
 
 
@@ -70,12 +83,14 @@ class Study:
         bounds: wanted certificates.
         by: the figure of the joint choice on validation rows: ``accuracy`` of the first task, or
             the mean ``auc`` of the seen ones.
+        first: number of the first seed.
     """
 
     data: list[str]
     grid: list[list[str]]
     bounds: tuple[float, ...]
     by: str = "accuracy"
+    first: int = 0
 
 
 def tasks(seen: list[str]) -> list[str]:
@@ -83,29 +98,41 @@ def tasks(seen: list[str]) -> list[str]:
     return [f"data.tasks.seen=[{','.join(seen)}]", f"data.tasks.novel=[{','.join(novel)}]"]
 
 
-INCOME = [
-    [f"encoder.cells={cells}", f"encoder.usage={usage}", f"penalty.weight={weight}"]
-    for cells, usage, weights in ((2, 0, WEIGHTS), (4, 0.05, WEIGHTS[1:3]))
-    for weight in weights
+HARD = "penalty.group.hard=true"  # what is penalised is what is released
+
+
+def two_cells(*weights: float) -> list[list[str]]:
+    own = ["encoder.cells=2", "encoder.usage=0", HARD]
+    return [[*own, f"penalty.weight={weight}"] for weight in weights]
+
+
+TRANSFER = [
+    [
+        "encoder.cells=32",
+        "encoder.usage=0.3",
+        "encoder.recall={weight: 0.25, columns: [AGEP, WKHP]}",  # age and hours of work
+        HARD,
+        f"penalty.weight={weight}",
+    ]
+    for weight in (0.5, 0.8, 1.2)
 ]
 TWIN = "twin"  # the same trunk without cells and without a penalty
 CONTINUOUS = ["encoder=tabular", "encoder.dim=16", "encoder.dropout=0.2", "penalty=none"]
 STUDIES = {
     "washington": Study(
-        ["data.states=[WA]", *tasks(["income"])], INCOME, (0.024, 0.03, 0.045, 0.06, 0.08)
+        ["data.states=[WA]", "data.calibration=0.5", *tasks(["income"])],
+        two_cells(0.3, 0.5, 0.65, 0.8, 1, 1.2, 2),
+        (0.03, 0.045, 0.06, 0.08),
+        first=5,  # seeds 0 to 4 were measured with a coarser grid
     ),
     "states": Study(
         ["data.states=[AZ,CT,DC,RI,VT,WA]", *tasks(["income"])],
-        INCOME,
+        two_cells(0.5, 0.8, 1.2),
         (0.018, 0.025, 0.035, 0.05),
     ),
     "transfer": Study(
-        ["data.states=[WA]", *tasks(["income", "public_coverage"])],
-        [
-            [f"encoder.cells={cells}", f"encoder.usage={usage}", f"penalty.weight={weight}"]
-            for cells, usage in ((8, 0.1), (16, 0.1), (16, 0.15))
-            for weight in (0.8, 1.2)
-        ],
+        ["data.states=[WA]", "data.calibration=0.4", *tasks(["income", "public_coverage"])],
+        TRANSFER,
         (0.04, 0.05, 0.06),
         by="auc",
     ),
@@ -126,18 +153,44 @@ def view(encoder: Encoder, x: torch.Tensor) -> View:
     return View(torch.cat([encoder(rows) for rows in x.split(65_536)]))
 
 
-def largest_total_variation(z: torch.Tensor, rows: Rows, groups: int) -> float:
-    shares = [cell_shares(z[rows.s == g].double()) for g in range(groups)]
-    return max(float(total_variation(p, q)) for p, q in combinations(shares, 2))
+def counts(rows: Rows, groups: int) -> list[int]:
+    return torch.bincount(rows.s, minlength=groups).tolist()
 
 
-def slack(data: PreparedData) -> float:
+def predicted(z: torch.Tensor, s: torch.Tensor, calibration: list[int]) -> float:
+    """The mean of the certificate that calibration rows of these numbers will show.
+
+    Args:
+        z: cells of training and validation rows.
+        s: their groups.
+        calibration: number of calibration rows in each group.
+    """
+    own = [z[s == g].double() for g in range(len(calibration))]
+    found = []
+    for a, b in combinations(range(len(own)), 2):
+        p, q = cell_shares(own[a]), cell_shares(own[b])
+        errors = [
+            (p * (1 - p) / n + q * (1 - q) / m).sqrt()
+            for n, m in ((len(own[a]), len(own[b])), (calibration[a], calibration[b]))
+        ]
+        shown = mean_size(p - q, torch.hypot(*errors)).sum() / 2
+        found.append(float(shown) + slack([calibration[a], calibration[b]]))
+    return max(found)
+
+
+def mean_size(mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
+    """E|N(mean, sd²)|."""
+    ratio = mean / sd.clamp_min(1e-12)
+    density = (-(ratio**2) / 2).exp() * (2 / torch.pi) ** 0.5
+    return sd * density + mean * torch.erf(ratio / 2**0.5)
+
+
+def slack(calibration: list[int]) -> float:
     """The certificate of equal cells."""
-    counts = [int((data.calibration.s == g).sum()) for g in range(len(data.groups))]
     same = torch.ones(1)
     return max(
         total_variation_upper_bound(same, same, n, m, delta=DELTA)
-        for n, m in combinations(counts, 2)
+        for n, m in combinations(calibration, 2)
     )
 
 
@@ -179,12 +232,17 @@ def one_seed(study: Study, seed: int) -> dict[str, Any]:
     encoders = [trained(data, [*settings, *own], seed) for own in study.grid]
     twin = trained(data, [*settings, *CONTINUOUS], seed)
     seconds = time.perf_counter() - start
-    added, groups = slack(data), len(data.groups)
+    calibration = counts(data.calibration, len(data.groups))
     points = []
     for own, encoder in zip(study.grid, encoders):
-        z = {split: view(encoder, getattr(data, split).x).matrix for split in ("train", "val")}
-        distance = max(largest_total_variation(z[k], getattr(data, k), groups) for k in z)
-        points.append({"settings": own, "predicted": distance + added})
+        fitted, z = (view(encoder, rows.x).matrix for rows in (data.train, data.val))
+        s = torch.cat([data.train.s, data.val.s])
+        points.append(
+            {
+                "settings": own,
+                "predicted": predicted(torch.cat([fitted, z]), s, calibration),
+            }
+        )
     everyone = {str(k): encoder for k, encoder in enumerate(encoders)} | {TWIN: twin}
 
     def views(rows: Rows, which: list[str]) -> dict[str, View]:
@@ -203,7 +261,7 @@ def one_seed(study: Study, seed: int) -> dict[str, Any]:
         "seed": seed,
         "training_seconds": round(seconds, 1),
         "rows": {split: len(rows) for split, rows in data.splits.items()},
-        "slack": added,
+        "slack": slack(calibration),
         "points": points,
         "twin": test[TWIN],
         "chosen": {
@@ -220,13 +278,13 @@ def one_seed(study: Study, seed: int) -> dict[str, Any]:
 
 
 def choice(points: list[dict[str, Any]], bound: float, by: str) -> int | None:
-    """The best on validation rows of those whose predicted certificate is within the bound."""
+    """The best on validation rows of those whose predicted certificate is well within the bound."""
 
     def value(k: int) -> float:
         figure = points[k]["val"][by]
         return float(np.mean(list(figure.values()))) if isinstance(figure, dict) else figure
 
-    within = [k for k, point in enumerate(points) if point["predicted"] <= bound]
+    within = [k for k, point in enumerate(points) if point["predicted"] <= bound - MARGIN]
     return max(within, key=value, default=None)
 
 
@@ -308,7 +366,8 @@ def main() -> None:
     quieten()
     warnings.filterwarnings("ignore")
     saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for seed in range(asked.seeds if asked.study in STUDIES else 0):
+    first = STUDIES[asked.study].first if asked.study in STUDIES else 0
+    for seed in range(first, first + asked.seeds if asked.study in STUDIES else 0):
         own = saved.setdefault(asked.study, {"seeds": []})
         if seed in [one["seed"] for one in own["seeds"]]:
             continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
@@ -182,6 +184,8 @@ def build_notion(config: DictConfig, data: PreparedData) -> Notion:
 def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, MultitaskHeads]:
     """Initialise from the seed's own stream, so that the twin starts from the same weights."""
     sizes, options = cardinalities(data.schema), plain(config.encoder)
+    if "recall" in options:
+        options["recall"] = _recall(options["recall"], data)
     labels = data.train.y[:, : len(data.seen)]
     trunk = trunk_options(options)
     if "bins" in trunk:
@@ -192,6 +196,21 @@ def _build_networks(config: DictConfig, data: PreparedData) -> tuple[Encoder, Mu
         heads = MultitaskHeads(data.seen, encoder.dim, hidden=plain(config.heads.hidden))
     heads.start_at(base_rate_logits(labels, data.seen))
     return encoder, heads
+
+
+def _recall(asked: Mapping[str, Any], data: PreparedData) -> dict[str, Any] | None:
+    """The reward for columns of x with their positions for their names; nothing at weight 0."""
+    if asked["weight"] == 0:
+        return None
+    names = [column.name for column in data.schema.columns]
+    chosen = names if asked["columns"] is None else asked["columns"]
+    for name in chosen:
+        if name not in names:
+            raise ConfigError(
+                f"encoder.recall.columns must be columns of x, got '{name}'; they are "
+                f"{', '.join(names)}."
+            )
+    return {"weight": asked["weight"], "columns": [names.index(name) for name in chosen]}
 
 
 def _task_weights(config: DictConfig, data: PreparedData) -> dict[str, float]:

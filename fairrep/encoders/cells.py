@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from fairrep.encoders.recall import Recall
 from fairrep.encoders.row_uniforms import row_uniforms
 from fairrep.errors import ConfigError
 
@@ -28,6 +29,7 @@ class Cells(nn.Module):
         release: ``argmax`` or ``draw``.
         usage: weight of :func:`fairrep.functional.cell_usage` in training, ≥ 0: the reward for
             keeping cells in use.
+        recall: reward in training for what the cells tell of columns of x, if any.
 
     Raises:
         ConfigError: a value out of range.
@@ -35,7 +37,9 @@ class Cells(nn.Module):
 
     merged: Tensor
 
-    def __init__(self, dim: int, count: int, *, release: str, usage: float) -> None:
+    def __init__(
+        self, dim: int, count: int, *, release: str, usage: float, recall: Recall | None
+    ) -> None:
         super().__init__()
         if count < 2:
             raise ConfigError(f"encoder.cells must be at least 2, got {count}.")
@@ -49,6 +53,7 @@ class Cells(nn.Module):
         self.count = count
         self.release = release
         self.usage = usage
+        self.recall = recall
         self.register_buffer("merged", torch.arange(count))
 
     def forward(self, z: Float[Tensor, "n d"], rows: Float[Tensor, "n w"]) -> Float[Tensor, "n K"]:

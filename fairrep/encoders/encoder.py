@@ -14,6 +14,7 @@ from fairrep.encoders.inputs import AsIs, InputLayer, OneHotInput
 from fairrep.encoders.linear import LinearTrunk
 from fairrep.encoders.mlp import MLPTrunk
 from fairrep.encoders.normalise import BatchStandardise
+from fairrep.encoders.recall import Recall
 from fairrep.encoders.tabular import TabularTrunk
 from fairrep.encoders.user_module import UserTrunk, build_user_trunk
 from fairrep.errors import ConfigError
@@ -127,8 +128,9 @@ def build_encoder(
         cardinalities: per column of x its number of categories, 0 for a numeric column.
         name: ``tabular``, ``mlp``, ``linear``, ``module`` or ``cells``.
         dim: size d of the representation; ``None`` for what the user's module gives (``module``
-            alone). Not of ``cells``, which has ``cells`` K, ``release``, ``usage`` and, as
-            ``trunk``, name and options of one of the others.
+            alone). Not of ``cells``, which has ``cells`` K, ``release``, ``usage``, ``recall``
+            (``None``, or ``weight`` and ``columns`` of :class:`fairrep.encoders.recall.Recall`)
+            and, as ``trunk``, name and options of one of the others.
         **options: the trunk's own, e.g. ``hidden`` and ``dropout`` for ``mlp``; ``columns`` for
             ``tabular``, see :func:`fairrep.encoders.fit_columns`; ``target``, ``input``,
             ``frozen`` and ``options`` for ``module``, whose code is imported and called.
@@ -165,12 +167,15 @@ def _with_cells(
     cells: int,
     release: str,
     usage: float,
+    recall: Mapping[str, Any] | None,
 ) -> Encoder:
     if trunk["name"] == CELLS:
         raise ConfigError("encoder.trunk must be an encoder without cells, got 'cells'.")
     base = build_encoder(cardinalities, **trunk)
-    layer = Cells(base.dim, cells, release=release, usage=usage)
-    architecture = cells_architecture(base.architecture, cells=cells, release=release, usage=usage)
+    told = None if recall is None else Recall(cardinalities, **recall)
+    layer = Cells(base.dim, cells, release=release, usage=usage, recall=told)
+    options = {"cells": cells, "release": release, "usage": usage, "recall": recall}
+    architecture = cells_architecture(base.architecture, **options)
     return Encoder(base.inputs, base.trunk, base.dim, architecture, layer)
 
 

@@ -46,7 +46,7 @@ def quantize(
     network = copy.deepcopy(encoder.encoder).eval()
     with torch.no_grad():
         z = network(rows.to(network.normalise.mean.device)).double().cpu()
-    layer = Cells(network.dim, cells, release=release, usage=0.0)
+    layer = Cells(network.dim, cells, release=release, usage=0.0, recall=None)
     if (different := len(torch.unique(z, dim=0))) < cells:
         raise ConfigError(
             f"{cells} cells need as many different z, but these rows have {different}."
@@ -56,7 +56,8 @@ def quantize(
     with torch.no_grad():
         layer.map.weight.copy_(centres)
         layer.map.bias.copy_(-centres.square().sum(1) / 2)
-    architecture = cells_architecture(network.architecture, cells=cells, release=release, usage=0.0)
+    options = {"cells": cells, "release": release, "usage": 0.0, "recall": None}
+    architecture = cells_architecture(network.architecture, **options)
     whole = Encoder(network.inputs, network.trunk, network.dim, architecture, layer)
     whole.normalise = network.normalise
     return TableEncoder(

@@ -102,7 +102,7 @@ class FERMClassifier(ClassifierMixin, FERMBase):
         max_exact_rows: int = 20_000,
         n_components: int = 500,
         tol: float = 1e-3,
-        max_solves: int = 100,
+        max_solves: int = 200,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -228,7 +228,7 @@ class FERMRegressor(RegressorMixin, FERMBase):
         max_exact_rows: int = 20_000,
         n_components: int = 500,
         tol: float = 1e-3,
-        max_solves: int = 100,
+        max_solves: int = 200,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator

@@ -52,6 +52,8 @@ class FERMBase(BaseEstimator):
     def _checked(self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any) -> tuple:
         """Rows of positive weight: X, y, group codes, weights; sets ``groups_`` and ``kept_``."""
         self._check_settings()
+        if y is not None:
+            check_finite(np.asarray(y), "y")
         X, y = validate_data(
             self,
             X,
@@ -63,7 +65,6 @@ class FERMBase(BaseEstimator):
             y_numeric=self._learners[0] == "ridge",
         )
         check_finite(X, "X")
-        check_finite(y, "y")
         if self.kernel == "precomputed" and X.shape[0] != X.shape[1]:
             raise EstimatorError(
                 "kernel='precomputed' needs the square kernel matrix of the rows in fit, "

@@ -48,11 +48,12 @@ def named_learner(name: str, *, tol: float, tube: float = 0.0) -> Learner:
                 f"estimator='{name}' with kernel='linear' takes at most {WIDEST:,} features, "
                 f"got {rows.width:,}; use a smooth loss, or an estimator such as LinearSVC()."
             )
+        gap = max(FINER * tol**2, 1e-11)  # the square of w's distance to the solution
         if name == "svm":
-            return fit_hinges(rows, y, np.ones(len(y)), costs, tol=FINER * tol)
+            return fit_hinges(rows, y, np.ones(len(y)), costs, tol=gap)
         signs = np.repeat([1.0, -1.0], len(y))
         offsets = np.concatenate([y - tube, -y - tube])
-        return fit_hinges(rows, signs, offsets, np.tile(costs, 2), tol=FINER * tol)
+        return fit_hinges(rows, signs, offsets, np.tile(costs, 2), tol=gap)
 
     return fit
 

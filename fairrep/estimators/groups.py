@@ -86,8 +86,8 @@ def fit_groups(
     groups = Groups(values[order], np.bincount(codes)[order])
     if len(order) < 2:
         raise EstimatorError(
-            f"sensitive_features must name at least two groups, got only '{groups.names[0]}' "
-            f"(n_samples={rows})."
+            f"sensitive_features must name at least two groups, got only "
+            f"{listed([repr(name) for name in groups.names]) or 'none'} (n_samples={rows})."
         )
     small = [
         f"'{name}' with {count}"

@@ -10,6 +10,13 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fairrep.errors import EstimatorError
+
+HIGHEST = 1e6  # factor of the multipliers at which a learner is not a regularised one
+HALVINGS = 6  # of the factor that brings a solution within the bound
+FORGET = 8  # pairs of slopes after which the curvature is learnt anew: hinges have kinks
+FLATTEST = 0.1  # a step lessens the model's curvature at most to this part
+
 Solve = Callable[[np.ndarray], tuple[Any, np.ndarray]]
 """μ (m,) → a solution of the penalised problem, and its ⟨w, u_k⟩ (m,)."""
 
@@ -49,7 +56,10 @@ def find_multipliers(
         gram: (m, m) inner products of the u.
         bound: ε > 0.
         tol: the bound is kept exactly; where μ_k > 0, |⟨w, u_k⟩| ≥ (1 - tol) ε.
-        max_solves: fits after which the best solution within the bound is taken, with a warning.
+        max_solves: fits after which a solution within the bound is taken, with a warning.
+
+    Raises:
+        EstimatorError: the bound is not reached by any μ: the learner is not L2-regularised.
     """
     used = np.flatnonzero(np.diag(gram) > 0)
     counted = _Counted(solve, gram.shape[0], used)
@@ -83,19 +93,19 @@ class _At:
 
 
 class _Counted:
-    """The learner on the u that are not 0; remembers its solutions' multipliers and gaps."""
+    """The learner on the u that are not 0; counts its fits and remembers the last."""
 
     def __init__(self, solve: Solve, size: int, used: np.ndarray) -> None:
         self.solve, self.size, self.used, self.solves = solve, size, used, 0
-        self.largest = np.zeros(len(used))
+        self.last: _At
 
     def __call__(self, multipliers: np.ndarray) -> _At:
         full = np.zeros(self.size)
         full[self.used] = multipliers
         solution, gaps = self.solve(full)
         self.solves += 1
-        self.largest = np.maximum(self.largest, multipliers)
-        return _At(multipliers, solution, gaps[self.used])
+        self.last = _At(multipliers, solution, gaps[self.used])
+        return self.last
 
     def found(self, at: _At) -> Found:
         full = np.zeros((2, self.size))
@@ -139,7 +149,7 @@ def _several(
     solve: _Counted, at: _At, gram: np.ndarray, bound: float, tol: float, max_solves: int
 ) -> _At | None:
     target = (1 - tol / 2) * bound
-    curvature, learnt = gram, False
+    curvature, pairs = gram, 0
     while solve.solves < max_solves:
         forces = _maximised(at, curvature, target)
         aim = np.abs(forces) / target
@@ -153,10 +163,13 @@ def _several(
         if _settled(ahead, bound, tol):
             return ahead
         step, change = ahead.forces - at.forces, at.gaps - ahead.gaps
-        curved = float(step @ change)
-        if curved > 0:
-            if not learnt:
-                curvature, learnt = gram * (curved / float(step @ gram @ step)), True
+        expected, curved = float(step @ curvature @ step), float(step @ change)
+        if curved < FLATTEST * expected:  # kinks of a hinge: go on, but not too far
+            curvature = FLATTEST * curvature
+        elif curved > 0:
+            if pairs % FORGET == 0:  # of the right size, nothing learnt about directions yet
+                curvature = gram * (curved / float(step @ gram @ step))
+            pairs += 1
             image = curvature @ step
             curvature = (
                 curvature
@@ -199,10 +212,24 @@ def _maximised(at: _At, curvature: np.ndarray, bound: float) -> np.ndarray:
 
 
 def _within(solve: _Counted, bound: float) -> _At:
-    """Raise all multipliers until the bound is kept."""
-    multipliers = np.maximum(solve.largest, 1e-6 * solve.largest.max())
-    while True:
-        at = solve(multipliers)
+    """Raise the multipliers of the last attempt by one factor, no more than the bound asks for."""
+    multipliers = np.maximum(solve.last.multipliers, 1e-3 * solve.last.multipliers.max())
+    low, high = 0.0, 1.0
+    kept = solve(multipliers)
+    while np.abs(kept.gaps).max() > bound:
+        if high > HIGHEST:
+            raise EstimatorError(
+                f"estimator must minimise an L2-regularised risk, but its mean differences stay "
+                f"above epsilon = {bound:g} however they are penalised (at "
+                f"{np.abs(kept.gaps).max():.3g}); regularise it, or use epsilon=0."
+            )
+        low, high = high, 4 * high
+        kept = solve(high * multipliers)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        at = solve(middle * multipliers)
         if np.abs(at.gaps).max() <= bound:
-            return at
-        multipliers = 4 * multipliers
+            kept, high = at, middle
+        else:
+            low = middle
+    return kept

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+)
 from sklearn.utils.validation import has_fit_parameter
 
 from fairrep.estimators.unfairness import prediction_difference
@@ -31,7 +37,7 @@ class ScorerWithUnfairness:
         self, estimator: Any, X: Any, y: Any, *, sensitive_features: Any, **params: Any
     ) -> dict[str, float]:
         """All scores by name; a single one is called ``score``."""
-        scores = self.scorer(estimator, X, y, **params)
+        scores = self.scorer(estimator, X, y, **self._own(params, sensitive_features))
         scores = dict(scores) if isinstance(scores, dict) else {"score": scores}
         predicted = estimator.predict(X)
         if callable(self.unfairness):
@@ -46,16 +52,24 @@ class ScorerWithUnfairness:
             )
         return scores | {UNFAIRNESS: float(found)}
 
-    def get_metadata_routing(self) -> MetadataRequest:
+    def _accept_sample_weight(self) -> bool:
+        return bool(getattr(self.scorer, "_accept_sample_weight", lambda: False)())
+
+    def _own(self, params: dict[str, Any], sensitive_features: Any) -> dict[str, Any]:
+        """The parameters that the scorer itself gets: all, or with routing what it asks for."""
+        if not get_config()["enable_metadata_routing"]:
+            return params
+        given = params | {GROUPS: sensitive_features}
+        asked = get_routing_for_object(self.scorer).consumes("score", given.keys())
+        return {name: given[name] for name in asked}
+
+    def get_metadata_routing(self) -> MetadataRouter:
         """What the scorer asks for, and the groups."""
-        request = MetadataRequest(owner=self)
-        own = getattr(self.scorer, "get_metadata_routing", None)
-        if own is not None:
-            asked = own()
-            for name, alias in getattr(asked, "score", asked).requests.items():
-                request.score.add_request(param=name, alias=alias)
-        request.score.add_request(param=GROUPS, alias=True)
-        return request
+        own = MetadataRequest(owner=self)
+        own.score.add_request(param=GROUPS, alias=True)
+        to_scorer = MethodMapping().add(caller="score", callee="score")
+        router = MetadataRouter(owner=self).add_self_request(own)
+        return router.add(scorer=self.scorer, method_mapping=to_scorer)
 
 
 def fit_parameters(estimator: Any, sensitive_features: Any, prefix: str = "") -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from fairrep.estimators.groups import fit_groups
 from fairrep.estimators.mean_differences import check_notion
 
 
@@ -33,8 +33,9 @@ def prediction_difference(
     """
     check_notion(notion)
     y_true, y_pred = np.ravel(y_true), np.ravel(y_pred)
-    groups, codes = fit_groups(sensitive_features, rows=len(y_pred))
-    count = len(groups.values)
+    frame = pd.DataFrame(sensitive_features)
+    codes = frame.groupby(list(frame.columns), observed=True).ngroup().to_numpy()
+    count = int(codes.max()) + 1
     if classes is None:
         everybody = np.ones(len(y_pred), dtype=bool)
         return _spread(y_pred.astype(float), everybody, codes, count)

@@ -10,6 +10,7 @@ from fairrep.functional.bounds import (
     rkhs_gap_upper_bound,
     total_variation_upper_bound,
 )
+from fairrep.functional.cell_recall import cell_recall
 from fairrep.functional.cell_usage import cell_usage
 from fairrep.functional.dependence import distance_covariance2, hsic
 from fairrep.functional.geomloss_backend import geomloss_sinkhorn_divergence
@@ -24,6 +25,7 @@ __all__ = [
     "barycenter_map",
     "barycenter_quantiles",
     "binomial_difference_upper_bound",
+    "cell_recall",
     "cell_total_variation",
     "cell_usage",
     "delta_per_statement",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -29,14 +30,18 @@ class CellPenalty(GroupPenalty):
         groups: names of the groups in code order.
         memory: what an average keeps of the batches before, in [0, 1); with 0 each batch stands
             for itself.
+        hard: count each row's most probable cell, which is what is released as argmax, with the
+            gradient of the probabilities: the total variation of probabilities may be 0 where
+            that of the most probable cells is not.
         **others: of :class:`fairrep.penalties.GroupPenalty`.
     """
 
-    def __init__(self, groups: Sequence[str], *, memory: float, **others: Any) -> None:
+    def __init__(self, groups: Sequence[str], *, memory: float, hard: bool, **others: Any) -> None:
         if not 0 <= memory < 1:
             raise ValueError(f"memory must lie in [0, 1), got {memory}.")
         super().__init__(cell_total_variation, groups, **others)
         self.memory = memory
+        self.hard = hard
         self._sums: dict[tuple[int, int], tuple[Tensor, float]] = {}
 
     def reseed(self, seed: int) -> None:
@@ -45,10 +50,16 @@ class CellPenalty(GroupPenalty):
 
     def _value(self, one: Side, other: Side, place: int) -> Tensor:
         shares = (
-            self._averaged((place, number), cell_shares(side.rows, side.weights))
+            self._averaged((place, number), cell_shares(self._counted(side.rows), side.weights))
             for number, side in enumerate((one, other))
         )
         return total_variation(*shares)
+
+    def _counted(self, q: Float[Tensor, "*B n K"]) -> Float[Tensor, "*B n K"]:
+        if not self.hard:
+            return q
+        released = F.one_hot(q.detach().argmax(-1), q.shape[-1]).to(q.dtype)
+        return released + q - q.detach()
 
     def _averaged(
         self, key: tuple[int, int], shares: Float[Tensor, "*B K"]

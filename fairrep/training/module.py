@@ -12,8 +12,8 @@ from torch import Tensor
 from fairrep.distributed import gather_rows, sum_over_processes
 from fairrep.encoders import Encoder, MultitaskHeads
 from fairrep.errors import NumericalError
-from fairrep.functional import cell_usage
 from fairrep.penalties import DualAscent, Notion, Penalty, warmup_weight
+from fairrep.training.cell_rewards import cell_rewards
 from fairrep.training.loss import multitask_loss
 from fairrep.training.optimizer import OptimizerSettings, build_optimizer
 from fairrep.training.selection import SelectionRule
@@ -103,7 +103,7 @@ class FairEncoderModule(pl.LightningModule):
         task = self._task_loss(self.heads(members), batch).mean()  # ()
         self._log({"train/task": task}, rows=len(batch.x))
         z = members.mean(dim=0)  # (n, d)
-        loss = task - self._usage(z)
+        loss = task - self._rewards(z, batch)
         if self.penalty is not None:
             loss = loss + self._weighted_penalty(z, batch)
         self._broken += ~torch.isfinite(loss.detach())
@@ -180,14 +180,14 @@ class FairEncoderModule(pl.LightningModule):
             task_weights=self.task_weights,
         )
 
-    def _usage(self, z: Tensor) -> Tensor | float:
-        """The reward for keeping cells in use, of the rows of all processes."""
+    def _rewards(self, z: Tensor, batch: Batch) -> Tensor | float:
+        """What cells earn for their use and for the columns they tell, of all processes' rows."""
         cells = self.encoder.cells
-        if cells is None or cells.usage == 0:
+        if cells is None:
             return 0.0
-        usage = cell_usage(gather_rows(z))
-        self._log({"train/usage": usage}, rows=len(z))
-        return cells.usage * usage
+        rewards = cell_rewards(cells, gather_rows(z), gather_rows(batch.x))
+        self._log({f"train/{name}": value for name, value in rewards.items()}, rows=len(z))
+        return sum(rewards.values(), 0.0)
 
     def _weighted_penalty(self, z: Tensor, batch: Batch) -> Tensor:
         """λ times the penalty of the rows of all processes."""

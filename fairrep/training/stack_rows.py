@@ -18,6 +18,7 @@ from fairrep.types import GroupCounts
 class StackBatch:
     """A batch of every model, or one that all of them share (then without the leading axis)."""
 
+    x: Tensor  # ([k,] n, p)
     rows: Tensor  # ([k,] n, w) after the input layer
     y: Tensor  # ([k,] n, t)
     s: Tensor  # ([k,] n)
@@ -60,9 +61,10 @@ class StackRows:
         """Gather rows (n,) for all models, or (k, n) of each its own."""
         index = index.to(self._s.device)
         s = self._s[index]
-        rows = self._inputs(self._x[index]) if self._wide is None else self._wide[index]
+        x = self._x[index]
+        rows = self._inputs(x) if self._wide is None else self._wide[index]
         weight = group_weights.to(rows.device)[s].to(rows.dtype)
-        return StackBatch(rows, self._y[index], s, self._a[index], weight, counts)
+        return StackBatch(x, rows, self._y[index], s, self._a[index], weight, counts)
 
 
 class EpochBatches:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from fairrep.data import PreparedData
 from fairrep.encoders import trunk_options
-from fairrep.functional import cell_usage
 from fairrep.penalties import DualAscent
+from fairrep.training.cell_rewards import cell_rewards
 from fairrep.training.fit import FitSettings
 from fairrep.training.loss import multitask_loss
 from fairrep.training.module import FairEncoderModule
@@ -125,6 +125,8 @@ class _Stack:
         self.state = StackState(modules, device, dtype)
         for module in modules:
             module.encoder.trunk.to(device)  # for the buffers that its layers read
+            if module.encoder.cells is not None:
+                module.encoder.cells.to(device)
         least = [1 if m.penalty is None else m.penalty.min_rows for m in modules]
         self.batches = EpochBatches(data, settings, least)
         rows = partial(
@@ -192,8 +194,8 @@ class _Stack:
         outputs = stacked_heads(first.heads, parameters, members)  # (k, m, n, o)
         loss = self._task_loss(models, outputs, batch)  # (k,)
         z = members.mean(dim=1)  # (k, n, d)
-        if first.encoder.cells is not None and first.encoder.cells.usage > 0:
-            loss = loss - first.encoder.cells.usage * cell_usage(z)
+        if first.encoder.cells is not None:
+            loss = loss - sum(cell_rewards(first.encoder.cells, z, batch.x).values())
         if first.penalty is not None:
             loss = loss + self._weights(models, step) * self._penalty(models, z, batch)
         (state.gradient[models],) = torch.autograd.grad(loss.sum(), rows)

@@ -106,6 +106,23 @@ def test_people_from_a_file_count_without_labels(run, newcomers, tmp_path):
     assert only_new.groups == dict(table["sex"].value_counts().sort_index())
 
 
+def test_cells_that_recall_named_columns_come_back_and_are_certified(folder, tmp_path):
+    run = trained(folder / "recall", "encoder.recall={weight: 2.0, columns: [city]}")
+    network = fairrep.load_encoder(run).encoder
+    assert network.architecture["recall"] == {"weight": 2.0, "columns": [2]}
+    table = people(1500, 1)
+    cell = fairrep.load_encoder(run).transform(table).argmax(1)
+    usual = fairrep.load_encoder(trained(folder / "usual")).transform(table).argmax(1)
+
+    def told(cell):  # share of people whose city is the commonest of their cell
+        counts = pd.crosstab(cell, table["city"])
+        return counts.max(axis=1).sum() / len(table)
+
+    assert told(cell) > 0.6 > told(usual)
+    found = certify_run(f"run={run}", f"out={tmp_path}")["certificate"]
+    assert found == json.loads((run / "metrics.json").read_text())["certificate"]
+
+
 def test_equal_opportunity_is_certified_on_the_positives(run, tmp_path):
     found = certify_run(f"run={run}", f"out={tmp_path}", "notion=equal_opportunity")["certificate"]
     assert (found["notion"], found["task"]) == ("equal_opportunity", "hired")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from hydra.errors import ConfigCompositionException
+from hydra.utils import instantiate
+from sklearn.base import is_classifier, is_regressor
 
 from fairrep.app.build import build_data, build_module, build_settings
 from fairrep.app.configs import compose_config, config_dir
@@ -54,6 +56,20 @@ def test_every_choice_builds(choice, german):
     module = build_module(config, german, twin=False)
     assert (module.penalty is None) == (config.penalty.name == "none")
     assert build_settings(config, german).batch_size == config.batch_size
+
+
+@pytest.mark.parametrize("choice", [c for c in CHOICES if c.startswith("tune=")])
+def test_every_problem_has_a_classifier_and_a_space(choice):
+    config = compose_config("tune", [choice])
+    learner = instantiate(config.model, _convert_="all")
+    assert is_classifier(learner)
+    assert set(config.space) <= set(learner.get_params())
+
+
+@pytest.mark.parametrize("choice", [c for c in CHOICES if c.startswith("base=")])
+def test_every_base_is_a_regressor(choice):
+    config = compose_config("fair_regression", [choice])
+    assert is_regressor(instantiate(config.base.model, _convert_="all"))
 
 
 def test_the_twin_starts_from_the_same_weights(german):

@@ -168,6 +168,10 @@ def test_multirun_sweeps_penalties_and_weights(finish, tmp_path):
     [
         (("data=csv", "data.path=nowhere.csv"), "'nowhere.csv' does not exist"),
         (("penalty.weight=-1",), "penalty.weight (λ) must be >= 0 and finite, or auto, got -1"),
+        (
+            ("data=german", "encoder=cells", "encoder.recall={weight: 1, columns: [shoe]}"),
+            "encoder.recall.columns must be columns of x, got 'shoe'; they are ",
+        ),
     ],
 )
 def test_user_mistakes_are_one_line_and_exit_code_2(finish, tmp_path, arguments, message):

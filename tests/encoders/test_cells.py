@@ -16,7 +16,13 @@ CARDINALITIES = [0, 0, 3]
 
 def cells(release="argmax", **options):
     torch.manual_seed(0)
-    settings = {"cells": 5, "release": release, "usage": 0.1, "trunk": TRUNK} | options
+    settings = {
+        "cells": 5,
+        "release": release,
+        "usage": 0.1,
+        "recall": None,
+        "trunk": TRUNK,
+    } | options
     return build_encoder(CARDINALITIES, name="cells", **settings)
 
 
@@ -110,12 +116,27 @@ def test_merged_cells_are_released_as_one():
     assert torch.equal(encoder(x).argmax(1), torch.where(expected == 0, 2, expected))
 
 
+def test_recall_rewards_cells_for_the_columns_that_were_named():
+    """Two cells that are the sign of the first number: they tell it, and not the category."""
+    x, rewards = rows(20_000), {}
+    q = torch.nn.functional.one_hot((x[:, 0] > 0).long(), 5).float()
+    for columns in ([0], [2], [0, 2], None):
+        layer = cells(recall={"weight": 2.0, "columns": columns}).cells
+        rewards[str(columns)] = layer.recall(q, x).item()
+    assert rewards["[0]"] == pytest.approx(2 * 2 / torch.pi, rel=0.03)  # E|N|² of a normal number
+    assert rewards["[2]"] == pytest.approx(0, abs=1e-3)
+    assert rewards["[0, 2]"] == pytest.approx((rewards["[0]"] + rewards["[2]"]) / 2, rel=1e-4)
+    assert rewards["None"] == pytest.approx(rewards["[0]"] / 3, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"cells": 1}, "encoder.cells must be at least 2, got 1"),
         ({"release": "soft"}, "encoder.release must be one of argmax, draw, got 'soft'"),
         ({"usage": -1.0}, "encoder.usage must be >= 0"),
+        ({"recall": {"weight": -1.0, "columns": None}}, "encoder.recall.weight must be >= 0"),
+        ({"recall": {"weight": 1.0, "columns": []}}, "encoder.recall.columns must name at least"),
         ({"trunk": {"name": "cells"}}, "encoder.trunk must be an encoder without cells"),
         ({"dim": 3}, "encoder.dim is not of cells, got 3; give encoder.trunk.dim"),
         ({"trunk": TRUNK | {"dim": 0}}, "encoder.dim must be at least 1"),

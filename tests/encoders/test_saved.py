@@ -34,7 +34,7 @@ ARCHITECTURES = {
     "tabular": TABULAR,
     "ensemble": TABULAR | {"ensemble": 3},
     "periodic": TABULAR | {"numeric": "periodic"},
-    "cells": {"name": "cells", "cells": 6, "release": "draw", "usage": 0.1},
+    "cells": {"name": "cells", "cells": 6, "release": "draw", "usage": 0.1, "recall": None},
 }
 
 

@@ -61,6 +61,11 @@ def test_what_cannot_be_groups_is_said_in_one_line(given, message):
     assert isinstance(error.value, ValueError)  # what scikit-learn's tools expect
 
 
+def test_no_rows_are_no_groups():
+    with pytest.raises(EstimatorError, match=r"got only none \(n_samples=0\)"):
+        fit_groups([], rows=0)
+
+
 def test_small_groups_are_named():
     with pytest.raises(EstimatorError, match="at least 2 rows, got 'b' with 1; merge"):
         fit_groups(["a", "a", "b"], rows=3, at_least=2)

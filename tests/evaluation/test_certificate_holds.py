@@ -76,6 +76,7 @@ def test_rows_that_an_overfitted_encoder_has_seen_certify_nothing():
         cells=2,
         release="argmax",
         usage=0.0,
+        recall=None,
         trunk={"name": "mlp", "dim": 8, "hidden": [512], "activation": "relu", "dropout": 0.0},
     )
     optimizer = torch.optim.Adam(encoder.parameters(), lr=3e-3)

@@ -30,6 +30,7 @@ class Given:
             cells=cells,
             release="argmax",
             usage=0.0,
+            recall=None,
             trunk={"name": "linear", "dim": 1},
         )
         with torch.no_grad():
@@ -111,6 +112,7 @@ def test_a_table_goes_through_the_encoders_schema():
         cells=3,
         release="draw",
         usage=0.0,
+        recall=None,
         trunk={"name": "linear", "dim": 2},
     )
     encoder = TableEncoder(network, schema, groups=GROUPS)

@@ -27,13 +27,13 @@ def test_without_memory_it_is_the_sum_over_comparisons_of_the_batch(notion, pair
     options = {"notion": notion, "pairs": pairs}
     q, s, y = batch(0)
     expected = GroupPenalty(cell_total_variation, GROUPS, **options)(q, s, y, counts=COUNTS)
-    penalty = CellPenalty(GROUPS, memory=0.0, **options)
+    penalty = CellPenalty(GROUPS, memory=0.0, hard=False, **options)
     penalty(*batch(1), counts=COUNTS)
     torch.testing.assert_close(penalty(q, s, y, counts=COUNTS), expected)
 
 
 def test_memory_averages_the_shares_of_all_batches_newer_ones_more():
-    penalty = CellPenalty(GROUPS[:2], memory=0.5)
+    penalty = CellPenalty(GROUPS[:2], memory=0.5, hard=False)
     batches = [batch(seed)[0][:50] for seed in range(3)]
     for q in batches:
         value = penalty(q, torch.zeros(0), counts=COUNTS[:2])
@@ -44,7 +44,7 @@ def test_memory_averages_the_shares_of_all_batches_newer_ones_more():
 
 
 def test_the_gradient_is_that_of_the_average_with_the_batch_at_full_weight():
-    penalty = CellPenalty(GROUPS[:2], memory=0.9)
+    penalty = CellPenalty(GROUPS[:2], memory=0.9, hard=False)
     first, q = batch(0)[0][:50], batch(1)[0][:50].requires_grad_()
     penalty(first, torch.zeros(0), counts=COUNTS[:2])
     (gradient,) = torch.autograd.grad(penalty(q, torch.zeros(0), counts=COUNTS[:2]), q)
@@ -60,7 +60,7 @@ def test_running_shares_leave_less_of_the_noise_between_equal_groups():
     generator = torch.Generator().manual_seed(0)
 
     def last(memory):
-        penalty = CellPenalty(GROUPS[:2], memory=memory)
+        penalty = CellPenalty(GROUPS[:2], memory=memory, hard=False)
         for _ in range(60):
             q = torch.eye(8)[torch.randint(8, (100,), generator=generator)]
             value = penalty(q, torch.zeros(0), counts=(50, 50))
@@ -72,9 +72,16 @@ def test_running_shares_leave_less_of_the_noise_between_equal_groups():
 
 
 def test_reseeding_starts_anew_and_settings_stay_comparable():
-    penalty, fresh = CellPenalty(GROUPS, memory=0.9), CellPenalty(GROUPS, memory=0.9)
+    penalty, fresh = (
+        CellPenalty(GROUPS, memory=0.9, hard=False),
+        CellPenalty(GROUPS, memory=0.9, hard=False),
+    )
     penalty(*batch(0), counts=COUNTS)
-    assert fingerprint(penalty) == fingerprint(fresh) != fingerprint(CellPenalty(GROUPS, memory=0))
+    assert (
+        fingerprint(penalty)
+        == fingerprint(fresh)
+        != fingerprint(CellPenalty(GROUPS, memory=0, hard=False))
+    )
     penalty.reseed(7)
     torch.testing.assert_close(
         penalty(*batch(1), counts=COUNTS), fresh(*batch(1), counts=COUNTS), rtol=0, atol=0
@@ -82,18 +89,33 @@ def test_reseeding_starts_anew_and_settings_stay_comparable():
 
 
 def test_models_side_by_side_have_averages_of_their_own():
-    penalty, singles = CellPenalty(GROUPS, memory=0.9), []
+    penalty, singles = CellPenalty(GROUPS, memory=0.9, hard=False), []
     q0, s, _ = batch(0, models=(2,))
     q1, _, _ = batch(1, models=(2,))
     for q in (q0, q1):
         together = penalty.evaluate(q, s.expand(2, -1), counts=COUNTS).value
     for k in range(2):
-        alone = CellPenalty(GROUPS, memory=0.9)
+        alone = CellPenalty(GROUPS, memory=0.9, hard=False)
         alone(q0[k], s, counts=COUNTS)
         singles.append(alone(q1[k], s, counts=COUNTS))
     torch.testing.assert_close(together, torch.stack(singles))
 
 
+def test_hard_counts_the_most_probable_cells_with_the_gradient_of_the_probabilities():
+    """Probabilities of equal mean whose most probable cells are all different."""
+    q = torch.tensor([[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.3, 0.7]], dtype=torch.float64)
+    q, s = q.requires_grad_(), torch.tensor([0, 0, 1, 1])
+    values, gradients = {}, {}
+    for hard in (False, True):
+        penalty = CellPenalty(GROUPS[:2], memory=0.0, hard=hard)
+        values[hard] = penalty(q, s, counts=(2, 2))
+        (gradients[hard],) = torch.autograd.grad(values[hard], q)
+    assert values[False].item() == pytest.approx(0, abs=1e-12)
+    assert values[True].item() == pytest.approx(0.5)  # cell 0: both, one of two
+    expected = torch.tensor([[0.25, -0.25]] * 2 + [[-0.25, 0.25]] * 2, dtype=torch.float64)
+    torch.testing.assert_close(gradients[True], expected)
+
+
 def test_memory_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r"memory must lie in \[0, 1\), got 1"):
-        CellPenalty(GROUPS, memory=1)
+        CellPenalty(GROUPS, memory=1, hard=False)

@@ -64,10 +64,11 @@ def test_every_model_of_a_stack_is_its_single_run(data, tmp_path, penalty, dropo
 
 @pytest.mark.parametrize("release", ["argmax", "draw"])
 def test_cells_in_a_stack_are_their_single_runs(data, tmp_path, release):
-    """Weights of the cells, running shares of the penalty, and the reward for usage included."""
+    """Weights of the cells, running shares of the penalty, and the rewards included."""
     common = "encoder=cells", "penalty=total_variation", f"encoder.release={release}"
     own = ["penalty.weight=2", "encoder.trunk.dropout=0", "selection.by=last"]
-    others = [[], ["seed=1", "encoder.usage=0"], own]
+    told = ["encoder.recall.weight=0.5", "penalty.group.hard=true"]
+    others = [[], ["seed=1", "encoder.usage=0"], own, told, [*told, "seed=2"]]
     chosen = configs(*common, "batch_size=128", others=others)
     modules, result = stacked(data, chosen, tmp_path)
     assert result.diverged == ()
