@@ -6,13 +6,18 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from fairrep.errors import FairrepError
 
 USER_ERROR, INTERRUPTED = 2, 130
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -33,6 +38,13 @@ def user_errors(*, debug: bool, folder: Path | None = None) -> Iterator[None]:
         _remove_if_empty(folder)
         print(f"Interrupted; continue with resume={folder}", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def in_run_folder(run: Callable[[DictConfig, Path], Result], config: DictConfig) -> Result:
+    """Run a command in the folder that Hydra made for it, mistakes as one line."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with user_errors(debug=config.debug, folder=folder):
+        return run(config, folder)
 
 
 def is_first_process() -> bool:

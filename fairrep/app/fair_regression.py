@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fairrep.app.configs import compose_config, plain
-from fairrep.app.console import quieten, user_errors
+from fairrep.app.console import in_run_folder, quieten
 from fairrep.app.method_results import AFTER, BEFORE, Candidate, finish, start
 from fairrep.app.method_rows import MethodRows, load_rows
 from fairrep.errors import ConfigError
@@ -27,9 +26,7 @@ SHIFT = "mean shift"
 
 def main(config: DictConfig) -> dict[str, Any]:
     """Run what ``scripts/fair_regression.py`` was asked for, in Hydra's run folder."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    with user_errors(debug=config.debug, folder=folder):
-        return run_fair_regression(config, folder)
+    return in_run_folder(run_fair_regression, config)
 
 
 def fair_regression(*overrides: str, folder: str | Path) -> dict[str, Any]:

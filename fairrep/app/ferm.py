@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from scipy.special import expit
 
 from fairrep.app.configs import compose_config, plain
-from fairrep.app.console import quieten, user_errors
+from fairrep.app.console import in_run_folder, quieten
 from fairrep.app.method_results import AFTER, BEFORE, Candidate, finish, start
 from fairrep.app.method_rows import MethodRows, Split, load_rows
 from fairrep.errors import ConfigError
 from fairrep.estimators import FERMClassifier
-from fairrep.estimators.nvp_search import shortlist
+from fairrep.estimators.nvp_search import least_unfair
 from fairrep.estimators.unfairness import prediction_difference
 from fairrep.seeds import derive_seed
 
@@ -38,9 +37,7 @@ class Fitted:
 
 def main(config: DictConfig) -> dict[str, Any]:
     """Run what ``scripts/ferm.py`` was asked for, in Hydra's run folder."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    with user_errors(debug=config.debug, folder=folder):
-        return run_ferm(config, folder)
+    return in_run_folder(run_ferm, config)
 
 
 def ferm(*overrides: str, folder: str | Path) -> dict[str, Any]:
@@ -70,9 +67,9 @@ def run_ferm(config: DictConfig, path: Path) -> dict[str, Any]:
     shares = sorted({*plain(config.shares), config.share, 1.0})
     chosen = _chosen(config, rows, shares)
     seconds = time.perf_counter() - begun
-    named = {BEFORE: chosen[1.0], AFTER: chosen[config.share]}
-    named |= {f"share = {share:g}": chosen[share] for share in plain(config.shares)}
-    models = {name: _candidate(own, rows) for name, own in named.items()}
+    found = {share: _candidate(own, rows) for share, own in chosen.items()}
+    models = {BEFORE: found[1.0], AFTER: found[config.share]}
+    models |= {f"share = {share:g}": found[share] for share in plain(config.shares)}
     about = {
         "method": "ferm",
         "notion": config.notion.name,
@@ -115,7 +112,7 @@ def _chosen(config: DictConfig, rows: MethodRows, shares: Sequence[float]) -> di
         for share in shares:
             model = own if share == 1 else _fit(config, rows, C, share * difference)
             found[share].append(_judged(model, share, rows.val, config.notion.name))
-    return {share: _nvp(models, config.nvp) for share, models in found.items()}
+    return {share: _best(models, config.nvp) for share, models in found.items()}
 
 
 def _fit(config: DictConfig, rows: MethodRows, C: float, epsilon: float) -> FERMClassifier:
@@ -138,11 +135,11 @@ def _judged(model: FERMClassifier, share: float, val: Split, notion: str) -> Fit
     return Fitted(model, share, float((predicted == val.y).mean()), gap)
 
 
-def _nvp(models: Sequence[Fitted], share: float) -> Fitted:
-    """The least unfair of those with nearly the best accuracy."""
-    near = shortlist(np.array([model.accuracy for model in models]), share=share)
-    listed = [model for model, kept in zip(models, near) if kept]
-    return min(listed, key=lambda model: (np.nan_to_num(model.gap, nan=np.inf), -model.accuracy))
+def _best(models: Sequence[Fitted], share: float) -> Fitted:
+    """The least unfair of those with nearly the best accuracy; the best where no gap is known."""
+    scores, gaps = (np.array([getattr(m, name) for m in models]) for name in ("accuracy", "gap"))
+    best = least_unfair(scores, gaps, share=share)
+    return models[int(scores.argmax()) if best is None else best]
 
 
 def _candidate(own: Fitted, rows: MethodRows) -> Candidate:

@@ -17,6 +17,7 @@ from fairrep.app.run_folder import DATA, METHOD, RunFolder
 from fairrep.data import describe
 from fairrep.evaluation import groupings, task_metrics
 from fairrep.evaluation.figures_of_task import Metrics
+from fairrep.evaluation.resample import DRAWS
 from fairrep.reporting import figures as pictures
 from fairrep.reporting import method_figure, method_tables, tables
 from fairrep.seeds import derive_seed
@@ -46,7 +47,8 @@ def _measured(
     rows: MethodRows, models: Mapping[str, Candidate], *, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Figures of every model on validation rows, and with intervals on test rows."""
-    val = _figures(rows, rows.val, {key: m.val for key, m in models.items()}, seed=seed)
+    # no interval of validation rows is kept
+    val = _figures(rows, rows.val, {k: m.val for k, m in models.items()}, seed=seed, draws=2)
     twins = {key: BEFORE for key in models if key != BEFORE}
     test = _figures(rows, rows.test, {k: m.test for k, m in models.items()}, twins, seed=seed)
     return {
@@ -67,11 +69,14 @@ def _figures(
     twins: Mapping[str, str] | None = None,
     *,
     seed: int,
+    draws: int = DRAWS,
 ) -> dict[str, Metrics]:
     """Figures of several predictions of one split's rows."""
     ways = groupings(rows.data.groups, rows.data.attributes)
     seed = derive_seed(seed, "bootstrap", rows.task.name)
-    return task_metrics(rows.task, predicted, split.y, split.s, ways, seed=seed, twins=twins)
+    return task_metrics(
+        rows.task, predicted, split.y, split.s, ways, seed=seed, twins=twins, draws=draws
+    )
 
 
 def start(config: DictConfig, path: Path) -> RunFolder:

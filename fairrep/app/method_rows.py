@@ -58,10 +58,14 @@ def load_rows(config: DictConfig, kind: Kind) -> MethodRows:
         ConfigError: no task of this kind.
         FairrepError: data or a run that cannot be used.
     """
-    data = _of_run(config) if config.run else _of_data(config, kind)
+    encode: Callable[[Tensor], Tensor]
+    if config.run:
+        data, encode = _of_run(config)
+    else:
+        data = _of_data(config, kind)
+        encode = OneHotInput(cardinalities(data.schema))
     task = _task(data, config.task, kind)
     column = data.tasks.index(task)
-    encode = _encoding(config, data)
     groups = len(data.groups) if config.group_in_x else 0
 
     def split(rows: Rows) -> Split:
@@ -105,15 +109,16 @@ def _first_task(dataset: str, kind: Kind) -> str:
     return found[0]
 
 
-def _of_run(config: DictConfig) -> PreparedData:
-    """The run's own rows; a task that it does not know is a novel one."""
+def _of_run(config: DictConfig) -> tuple[PreparedData, Callable[[Tensor], Tensor]]:
+    """The run's own rows and its representation; a task that it does not know is a novel one."""
     saved = saved_config(config.run)
     encoder = run_encoder(Path(config.run), saved)
     options = domain_options(saved, {})
     known = [task.name for task in encoder.tasks] + (options["tasks"]["novel"] or [])
     if config.task and config.task not in known:
         options["tasks"] = options["tasks"] | {"novel": [config.task]}
-    return load_domain(options, encoder, split_seed=saved.split_seed)
+    data = load_domain(options, encoder, split_seed=saved.split_seed)
+    return data, torch.no_grad()(encoder.encoder.eval())
 
 
 def _task(data: PreparedData, name: str | None, kind: Kind) -> TaskSpec:
@@ -122,11 +127,3 @@ def _task(data: PreparedData, name: str | None, kind: Kind) -> TaskSpec:
         known = ", ".join(f"{task.name} ({task.kind})" for task in data.tasks)
         raise ConfigError(f"task must be a {kind} task, got '{name}' among {known}.")
     return tasks[0]
-
-
-def _encoding(config: DictConfig, data: PreparedData) -> Callable[[Tensor], Tensor]:
-    """Preprocessed rows → x: one-hot features, or a run's representation."""
-    if not config.run:
-        return OneHotInput(cardinalities(data.schema))
-    encoder = run_encoder(Path(config.run), saved_config(config.run)).encoder.eval()
-    return torch.no_grad()(encoder)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, resumed
-from fairrep.app.console import quieten, user_errors
+from fairrep.app.console import in_run_folder, quieten
 from fairrep.app.front_files import RESULT, front_content, write_front
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack, model_name
@@ -29,9 +28,7 @@ from fairrep.training.stack_chunks import check_stack, free_memory
 
 def main(config: DictConfig) -> dict[str, Any]:
     """Run what ``scripts/sweep.py`` was asked for, in Hydra's run folder."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    with user_errors(debug=config.debug, folder=folder):
-        return run_sweep(config, folder)
+    return in_run_folder(run_sweep, config)
 
 
 def sweep(*overrides: str, folder: str | Path) -> dict[str, Any]:

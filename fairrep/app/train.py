@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, plain, resumed
-from fairrep.app.console import INTERRUPTED, is_first_process, quieten, user_errors
+from fairrep.app.console import INTERRUPTED, in_run_folder, is_first_process, quieten
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
 from fairrep.app.table_encoder import table_encoder
@@ -35,9 +34,7 @@ class Part:
 
 def main(config: DictConfig) -> dict[str, Any]:
     """Run what ``scripts/train.py`` was asked for, in Hydra's run folder."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    with user_errors(debug=config.debug, folder=folder):
-        return run_training(config, folder)
+    return in_run_folder(run_training, config)
 
 
 def train(*overrides: str, folder: str | Path) -> dict[str, Any]:

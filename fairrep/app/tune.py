@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -19,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 
 from fairrep.app.configs import compose_config, plain, resumed
-from fairrep.app.console import quieten, user_errors
+from fairrep.app.console import in_run_folder, quieten
 from fairrep.app.method_rows import MethodRows, Split, load_rows
 from fairrep.app.run_folder import DATA, TUNE, RunFolder
 from fairrep.app.tune_progress import TuneProgress
@@ -40,9 +39,7 @@ Content = dict[str, Any]
 
 def main(config: DictConfig) -> Content:
     """Run what ``scripts/tune.py`` was asked for, in Hydra's run folder."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    with user_errors(debug=config.debug, folder=folder):
-        return run_tune(config, folder)
+    return in_run_folder(run_tune, config)
 
 
 def tune(*overrides: str, folder: str | Path) -> Content:

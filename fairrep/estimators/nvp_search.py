@@ -32,6 +32,16 @@ def shortlist(scores: np.ndarray, *, share: float) -> np.ndarray:
     return np.asarray(scores >= best - (1 - share) * abs(best))
 
 
+def least_unfair(scores: np.ndarray, unfairness: np.ndarray, *, share: float) -> int | None:
+    """Position of the least unfair on the shortlist, of equals the better score.
+
+    None where the unfairness (NaN is unknown) of nobody on the list is known.
+    """
+    candidates = np.flatnonzero(shortlist(scores, share=share) & ~np.isnan(unfairness))
+    order = np.lexsort((-scores[candidates], unfairness[candidates]))
+    return int(candidates[order[0]]) if len(order) else None
+
+
 class NVPSearchCV(GridSearchCV):
     """``GridSearchCV`` that takes the least unfair of the settings with nearly the best score.
 
@@ -177,14 +187,13 @@ class NVPSearchCV(GridSearchCV):
         results["shortlisted"] = shortlist(scores, share=self.share)
         if callable(refit) or np.isnan(scores).all():  # refitting then says what is wrong
             return GridSearchCV._select_best_index(refit, refit_metric, results)
-        candidates = np.flatnonzero(results["shortlisted"] & ~np.isnan(unfairness))
-        if len(candidates) == 0:
+        best = least_unfair(scores, unfairness, share=self.share)
+        if best is None:
             raise EstimatorError(
                 "no setting with nearly the best score has a validation fold with rows of two "
                 "groups to compare; use fewer folds or merge groups."
             )
-        order = np.lexsort((-scores[candidates], unfairness[candidates]))
-        return int(candidates[order[0]])
+        return best
 
 
 def _columns(table: np.ndarray, part: str) -> dict[str, np.ndarray]:

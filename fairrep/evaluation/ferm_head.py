@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.metrics import log_loss
 
 from fairrep.estimators import FERMClassifier, FERMRegressor
 from fairrep.evaluation.heads import Predict, Predictions, Rows
-from fairrep.evaluation.linear_head import STRENGTHS
+from fairrep.evaluation.linear_head import STRENGTHS, moments
 from fairrep.evaluation.view import View
 from fairrep.types import TaskSpec
 
@@ -77,9 +78,7 @@ def _fit(
 ) -> FermHead:
     z, y, s = _labelled(view, train, t)
     z_val, y_val, _ = _labelled(view_val, val, t)
-    scale = z.std(0)
-    scale[scale <= 1e-6 * np.abs(z).max(0, initial=0.0)] = 1.0
-    mean = z.mean(0)
+    mean, scale = (part[0].numpy() for part in moments(torch.from_numpy(z)[None]))  # (1, d)
     fitted = []
     for strength in STRENGTHS:
         model = _model(task, 1 / strength, notion, epsilon)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairrep.reporting.metric_names import metric_name
 from fairrep.reporting.report_tables import NOTION_GAPS
 
 Content = dict[str, Any]
 METHODS = {"fair_regression": "Wasserstein barycenter", "ferm": "FERM"}
 SYMBOLS = {"tau": "τ", "share": "ε/ε₀"}  # ε₀: the plain learner's own
-GAP_NAMES = {
-    "demographic_parity_difference": "DP difference",
-    "equal_opportunity_difference": "TPR difference",
-    "equalized_odds_difference": "EO difference",
-}
 
 
 def gap_key(content: Content) -> str:
@@ -25,7 +21,7 @@ def gap_name(content: Content) -> str:
     """Its name: of a regression it is the distance at the worst threshold."""
     if content["task"]["kind"] == "regression":
         return "KS distance"
-    return GAP_NAMES[gap_key(content)]
+    return metric_name(gap_key(content))
 
 
 def utility_key(content: Content) -> str:

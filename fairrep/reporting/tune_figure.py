@@ -10,8 +10,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from fairrep.reporting.figures import blank
+from fairrep.reporting.metric_names import metric_name
 from fairrep.reporting.style import BLUE, INK, VERMILLION, styled
-from fairrep.reporting.tune_tables import bound_text, metric_name
+from fairrep.reporting.tune_tables import bound_text
 
 Content = dict[str, Any]
 DARKER = LinearSegmentedColormap.from_list("darker", ["#cfe3f1", BLUE, "#00243b"])

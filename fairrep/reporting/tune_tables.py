@@ -8,20 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fairrep.reporting.metric_names import metric_name
 from fairrep.reporting.terminal import console_or_default, number
 
 Content = dict[str, Any]
-SHORT = {
-    "demographic_parity_difference": "DP difference",
-    "equal_opportunity_difference": "TPR difference",
-    "equalized_odds_difference": "EO difference",
-    "demographic_parity_ratio": "DP ratio",
-}
-
-
-def metric_name(metric: str) -> str:
-    """What tables and figures call a metric."""
-    return SHORT.get(metric, metric.replace("_", " "))
 
 
 def bound_text(constraint: Content) -> str:
