@@ -78,7 +78,7 @@ def test_the_front_goes_from_the_base_to_equal_distributions(table, tmp_path):
 
 
 def test_predictions_are_saved_by_group_and_in_the_labels_unit(table, tmp_path):
-    run(table, tmp_path, "base=boosting")
+    run(table, tmp_path, "base=boosting", "taus=[]")
     saved = pd.read_parquet(tmp_path / "predictions.parquet")
     means = saved.groupby("group")[["hours/label", "hours/before", "hours/after"]].mean()
     assert (means["hours/before"] - means["hours/label"]).abs().max() < 1
@@ -87,13 +87,13 @@ def test_predictions_are_saved_by_group_and_in_the_labels_unit(table, tmp_path):
 
 
 def test_a_bound_chooses_the_least_change(table, tmp_path):
-    content = run(table, tmp_path, "max_ks=0.3")
+    content = run(table, tmp_path, "max_ks=0.3", "taus=[]")
     assert content["validated_ks"][1] <= 0.3 < content["validated_ks"][0]
     assert 0 < content["models"]["after"]["value"] < 1
 
 
 def test_without_the_groups_some_distance_stays(table, tmp_path):
-    content = run(table, tmp_path, "aware=false", "group_in_x=false")
+    content = run(table, tmp_path, "aware=false", "group_in_x=false", "taus=[]")
     values = [
         content["models"][k]["test"]["demographic_parity_difference"] for k in ("before", "after")
     ]
@@ -117,7 +117,7 @@ def test_a_runs_representation_serves_as_x(table, tmp_path):
         "logger=none",
         folder=encoder,
     )
-    content = fair_regression(f"run={encoder}", folder=tmp_path / "fair")
+    content = fair_regression(f"run={encoder}", "taus=[]", folder=tmp_path / "fair")
     assert content["features"] == f"the representation of {encoder} and the group"
     assert content["task"]["name"] == "hours"
     assert content["models"]["after"]["test"]["demographic_parity_difference"] < 0.4
@@ -148,6 +148,6 @@ def test_a_data_set_without_a_regression_says_so(tmp_path):
 
 
 def test_a_finished_folder_is_kept(table, tmp_path):
-    run(table, tmp_path)
+    run(table, tmp_path, "taus=[]")
     with pytest.raises(FairrepError, match="already holds a finished run"):
         run(table, tmp_path)

@@ -89,6 +89,7 @@ def test_a_finished_run_is_not_overwritten(finished, table):
         run(table, finished[1])
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_with_a_killed_run(finish, table, tmp_path):
     """The killed run had made its plain search; the resumed one reads its trials."""
     folder = tmp_path / "run"

@@ -48,6 +48,7 @@ def people():
     return X, y, s
 
 
+@pytest.mark.slow
 def test_a_constrained_search_is_fair_where_a_plain_one_is_not(people):
     X, y, s = people
     options = {"n_trials": 22, "cv": 3, "random_state": 0}
