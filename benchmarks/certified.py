@@ -1,6 +1,6 @@
 """Certified cells on ACS 2024: accuracy and AUC against a bound on any model's unfairness.
 
-    python benchmarks/certified.py washington --seeds 5   # needs the person files (FAIRREP_DATA)
+    python benchmarks/certified.py washington --seeds 10  # needs the person files (FAIRREP_DATA)
     python benchmarks/certified.py states                 # six states together
     python benchmarks/certified.py transfer               # tasks that the cells never saw
     python benchmarks/certified.py show                   # what is there already
@@ -19,7 +19,8 @@ full δ, on rows that nothing else reads; then the test rows are read, once.
 Grids and rule were settled on Arizona's rows, novel labels included, and on Washington's training
 and validation rows with income alone. They are not the first ones. At the bound .03, ``washington``
 had accuracy .8056 with certificate .0360 on two seeds (a smaller margin and .4 of the rows for
-calibration), then .8007 with .0288 on seeds 0 to 4 (a coarser grid); hence other seeds here.
+calibration), then .8007 with .0288 on seeds 0 to 4 (a coarser grid). The present one was run on
+seeds 5 to 9 (.8059 with .0226), then on 0 to 4 (.8077 with .0324); all ten are held.
 ``transfer`` kept .695 of the long commute on seeds 0 to 4 with 16 or 24 cells that tell age alone;
 Arizona asked for more cells and for hours, and seeds 5 to 9 (``--seeds 10``) are a check.
 
@@ -83,14 +84,12 @@ class Study:
         bounds: wanted certificates.
         by: the figure of the joint choice on validation rows: ``accuracy`` of the first task, or
             the mean ``auc`` of the seen ones.
-        first: number of the first seed.
     """
 
     data: list[str]
     grid: list[list[str]]
     bounds: tuple[float, ...]
     by: str = "accuracy"
-    first: int = 0
 
 
 def tasks(seen: list[str]) -> list[str]:
@@ -123,7 +122,6 @@ STUDIES = {
         ["data.states=[WA]", "data.calibration=0.5", *tasks(["income"])],
         two_cells(0.3, 0.5, 0.65, 0.8, 1, 1.2, 2),
         (0.03, 0.045, 0.06, 0.08),
-        first=5,  # seeds 0 to 4 were measured with a coarser grid
     ),
     "states": Study(
         ["data.states=[AZ,CT,DC,RI,VT,WA]", *tasks(["income"])],
@@ -366,8 +364,7 @@ def main() -> None:
     quieten()
     warnings.filterwarnings("ignore")
     saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    first = STUDIES[asked.study].first if asked.study in STUDIES else 0
-    for seed in range(first, first + asked.seeds if asked.study in STUDIES else 0):
+    for seed in range(asked.seeds if asked.study in STUDIES else 0):
         own = saved.setdefault(asked.study, {"seeds": []})
         if seed in [one["seed"] for one in own["seeds"]]:
             continue
