@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from fairrep.app.configs import compose_config, plain, register_resolvers
 from fairrep.app.method_rows import load_rows
@@ -48,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["run", "show"])
     parser.add_argument("--problems", nargs="+", choices=list(PROBLEMS), default=list(PROBLEMS))
+    parser.add_argument("--searches", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=100)
     options = parser.parse_args()
@@ -56,13 +58,13 @@ def main() -> None:
     if options.action == "run":
         for problem in options.problems:
             for seed in range(options.seeds):
-                run(problem, seed, options.trials)
+                run(problem, seed, options.searches, options.trials)
     show()
 
 
-def run(problem: str, seed: int, trials: int) -> None:
+def run(problem: str, seed: int, searches: list[str], trials: int) -> None:
     """The searches of one problem and seed that are not there yet."""
-    missing = [name for name in SEARCHES if key(problem, name, seed, trials) not in saved()]
+    missing = [name for name in searches if key(problem, name, seed, trials) not in saved()]
     if not missing:
         return
     config = compose_config("tune", [*PROBLEMS[problem], f"seed={seed}"])
@@ -104,7 +106,8 @@ def saved() -> dict[str, Any]:
 
 
 def save(name: str, found: dict[str, Any]) -> None:
-    RESULTS.write_text(json.dumps(saved() | {name: found}, indent=1) + "\n")
+    with FileLock(f"{RESULTS}.lock"):  # others may run other problems
+        RESULTS.write_text(json.dumps(saved() | {name: found}, indent=1) + "\n")
 
 
 def show() -> None:

@@ -153,6 +153,8 @@ def _searches(config: DictConfig, folder: RunFolder, splits: list) -> dict[str, 
         n_startup=config.n_startup,
         storage=folder.path,
         n_jobs=config.n_jobs,
+        prune=config.prune,
+        choose=config.choose,
         max_failures=config.max_failures,
         random_state=derive_seed(config.seed, "search") % 2**32,
     )

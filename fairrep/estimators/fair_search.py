@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
+from joblib import effective_n_jobs
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -18,12 +19,10 @@ from sklearn.utils.validation import _num_samples
 
 from fairrep.errors import ConfigError, EstimatorError, SearchError, listed
 from fairrep.estimators.groups import fit_groups
+from fairrep.estimators.measured import SCORE, read_measured
 from fairrep.estimators.nvp_scorer import fit_parameters
 from fairrep.estimators.out_of_fold import out_of_fold
-from fairrep.estimators.prediction_metrics import Metric, class_metrics, number_metrics
-from fairrep.tuning import Constraint, FairBO, Progress, SearchResult, parse_constraints
-
-SCORE = "score"
+from fairrep.tuning import Constraint, FairBO, Progress, SearchResult
 
 
 class FairSearchCV(BaseSearchCV):
@@ -43,7 +42,8 @@ class FairSearchCV(BaseSearchCV):
             metric → ε. Metrics of
             labels: ``demographic_parity_difference``, ``equal_opportunity_difference``,
             ``equalized_odds_difference``, ``demographic_parity_ratio``, ``accuracy``,
-            ``balanced_accuracy``; of numbers: ``demographic_parity_difference`` (KS distance),
+            ``balanced_accuracy``; of the probabilities of two classes: ``auc``,
+            ``score_mean_difference``; of numbers: ``demographic_parity_difference`` (KS distance),
             ``mean_difference``, ``rmse``, ``r2``.
         n_trials: settings to try.
         cv: folds, as in ``GridSearchCV``; the same for all settings.
@@ -55,6 +55,9 @@ class FairSearchCV(BaseSearchCV):
             of the same data goes on with them.
         name: of the search in its storage.
         n_jobs: folds at once.
+        prune: whether settings are given up after a fold that leaves them hopeless
+            (:func:`fairrep.tuning.pruning.hopeless`); needs folds one after another.
+        choose: the best by ``"observed"`` figures or by the ``"posterior"`` of all settings.
         max_failures: the search stops after so many failed settings in a row.
         refit: whether the best setting is fitted on all rows.
         random_state: seed of the sampler.
@@ -100,6 +103,8 @@ class FairSearchCV(BaseSearchCV):
         storage: Any = None,
         name: str = "search",
         n_jobs: int | None = None,
+        prune: bool = False,
+        choose: str = "observed",
         max_failures: int = 5,
         refit: bool = True,
         random_state: Any = None,
@@ -114,6 +119,8 @@ class FairSearchCV(BaseSearchCV):
         self.enforce = enforce
         self.storage = storage
         self.name = name
+        self.prune = prune
+        self.choose = choose
         self.max_failures = max_failures
         self.random_state = random_state
         self.listener = listener
@@ -142,10 +149,10 @@ class FairSearchCV(BaseSearchCV):
         self.n_splits_, self.multimetric_ = len(splits), False
         self.scorer_ = check_scoring(self.estimator, self.scoring)
         fit_params = params | fit_parameters(self.estimator, sensitive_features)
-        metrics, constraints = self._metrics(y)
+        measured = read_measured(self.estimator, y, self.constraint)
 
-        def objective(settings: dict[str, Any]) -> dict[str, float]:
-            found = out_of_fold(
+        def objective(settings: dict[str, Any]) -> Iterator[dict[str, float]]:
+            folds = out_of_fold(
                 self.estimator,
                 settings,
                 X,
@@ -154,14 +161,13 @@ class FairSearchCV(BaseSearchCV):
                 splits=splits,
                 scorer=self.scorer_,
                 n_jobs=self.n_jobs,
+                chances=bool(measured.of_chances),
             )
-            compared = np.asarray(y)[found.rows], found.predicted, groups[found.rows]
-            spread = float(found.scores.std())
-            scores = {SCORE: float(found.scores.mean()), f"{SCORE}_std": spread}
-            return scores | {one: float(metric(*compared)) for one, metric in metrics.items()}
+            for found in folds:
+                yield measured.figures(found, y, groups)
 
         about = self._about(X, y, groups, splitter) if self.storage is not None else {}
-        self._adopt(self._search(objective, constraints, about), constraints)
+        self._adopt(self._search(objective, measured.constraints, about), measured.constraints)
         if self.refit:
             best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
             self.best_estimator_ = best.fit(X, y, **fit_params)
@@ -191,6 +197,10 @@ class FairSearchCV(BaseSearchCV):
             )
         if self.n_trials < 1:
             raise EstimatorError(f"n_trials must be at least 1, got {self.n_trials}.")
+        if self.prune and effective_n_jobs(self.n_jobs) > 1:
+            raise EstimatorError(
+                f"prune needs folds one after another, got n_jobs={self.n_jobs}; use n_jobs=1."
+            )
         self._make_search(lambda settings: {}, (), {}, seed=0)
 
     def _checked(self, X: Any, y: Any, sensitive_features: Any) -> tuple[Any, Any]:
@@ -203,17 +213,6 @@ class FairSearchCV(BaseSearchCV):
         if rows > 1 or sensitive_features is None:  # else the splitter says what is wrong
             fit_groups(sensitive_features, rows=rows)
         return X, y
-
-    def _metrics(self, y: Any) -> tuple[dict[str, Metric], tuple[Constraint, ...]]:
-        """What is measured of every setting, and the constraints on it."""
-        known = class_metrics(np.unique(y)) if is_classifier(self.estimator) else number_metrics()
-        try:
-            constraints = parse_constraints(self.constraint, known=list(known))
-        except ConfigError as problem:
-            raise EstimatorError(str(problem)) from problem
-        found = {one.metric: one.measure or known[one.metric] for one in constraints}
-        own = [Constraint(one.metric, one.bound, one.at_least) for one in constraints]
-        return found, tuple(own)
 
     def _search(
         self, objective: Callable, constraints: tuple[Constraint, ...], about: dict[str, Any]
@@ -248,6 +247,8 @@ class FairSearchCV(BaseSearchCV):
                 name=self.name,
                 about=about,
                 seed=seed,
+                prune=self.prune,
+                choose=self.choose,
                 max_failures=self.max_failures,
                 listener=self.listener,
             )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
@@ -22,11 +22,13 @@ class OutOfFold:
     Attributes:
         scores: one a fold.
         predicted: predictions of the validation rows, fold after fold.
+        chances: probability of the positive class, if asked for.
         rows: which rows these are.
     """
 
     scores: np.ndarray
     predicted: np.ndarray
+    chances: np.ndarray | None
     rows: np.ndarray
 
 
@@ -40,8 +42,11 @@ def out_of_fold(
     splits: Sequence[Split],
     scorer: Callable[..., float],
     n_jobs: int | None,
-) -> OutOfFold:
+    chances: bool = False,
+) -> Iterator[OutOfFold]:
     """Fit a clone with ``params`` on the training rows of every split; score and predict the rest.
+
+    Yields what is known after each fold; with several folds at once, only what all of them say.
 
     Args:
         estimator: any estimator with ``predict``.
@@ -52,21 +57,39 @@ def out_of_fold(
         splits: (training rows, validation rows).
         scorer: (estimator, X, y) → number.
         n_jobs: folds at once.
+        chances: whether ``predict_proba`` is asked for as well.
     """
     made = clone(estimator).set_params(**clone(params, safe=False))
-    found = Parallel(n_jobs=n_jobs)(
-        delayed(_fold)(clone(made), X, y, fit_params, split, scorer) for split in splits
-    )
-    scores, predicted = zip(*found)
-    rows = np.concatenate([held for _, held in splits])
-    return OutOfFold(np.array(scores, dtype=float), np.concatenate(predicted), rows)
+    folds = (delayed(_fold)(clone(made), X, y, fit_params, one, scorer, chances) for one in splits)
+    at_once = effective_n_jobs(n_jobs) > 1
+    done = []
+    for fold in Parallel(n_jobs=n_jobs, return_as="generator")(folds):
+        done.append(fold)
+        if len(done) == len(splits) or not at_once:
+            scores, predicted, positive = zip(*done)
+            yield OutOfFold(
+                np.array(scores, dtype=float),
+                np.concatenate(predicted),
+                np.concatenate(positive) if chances else None,
+                np.concatenate([held for _, held in splits[: len(done)]]),
+            )
 
 
 def _fold(
-    estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], split: Split, scorer: Callable
-) -> tuple[float, np.ndarray]:
+    estimator: Any,
+    X: Any,
+    y: Any,
+    fit_params: dict[str, Any],
+    split: Split,
+    scorer: Callable,
+    chances: bool,
+) -> tuple[float, np.ndarray, np.ndarray | None]:
     train, held = split
     own = _check_method_params(X, fit_params, indices=train)
     estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train), **own)
     X_held, y_held = _safe_indexing(X, held), _safe_indexing(y, held)
-    return float(scorer(estimator, X_held, y_held)), np.asarray(estimator.predict(X_held))
+    return (
+        float(scorer(estimator, X_held, y_held)),
+        np.asarray(estimator.predict(X_held)),
+        np.asarray(estimator.predict_proba(X_held))[:, 1] if chances else None,
+    )

@@ -12,6 +12,7 @@ from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     r2_score,
+    roc_auc_score,
     root_mean_squared_error,
 )
 
@@ -43,6 +44,18 @@ def class_metrics(classes: np.ndarray) -> dict[str, Metric]:
         "balanced_accuracy": lambda y_true, y_pred, _: float(
             balanced_accuracy_score(y_true, y_pred)
         ),
+    }
+
+
+def probability_metrics() -> dict[str, Metric]:
+    """Metrics (y_true, probability, sensitive_features) → number of the positive class's chances.
+
+    The AUC, and the largest difference of mean probability between two groups: what thresholds
+    chosen later can still bring to light.
+    """
+    return {
+        "auc": lambda y_true, chances, _: float(roc_auc_score(y_true, chances)),
+        "score_mean_difference": partial(_difference, notion="demographic_parity", classes=None),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a sampler learns from failed trials: that they are as bad as the worst."""
+"""What a sampler learns from trials that did not end: failed and pruned ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from fairrep.tuning.workers import PROBLEM
 
 
 class WithFailures:
-    """A study whose failed trials seem complete, with the worst figures of the others.
+    """A study whose failed and pruned trials seem complete.
 
+    Failed ones have the worst figures of the others, pruned ones those that were expected of them.
     Optuna's samplers read complete trials alone, and would propose settings beside a failure again
     and again.
     """
@@ -36,14 +37,15 @@ class WithFailures:
         if states is None or TrialState.COMPLETE not in states:
             return found
         complete = [trial for trial in found if trial.state == TrialState.COMPLETE]
-        failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        failed = [trial for trial in failed if PROBLEM in trial.user_attrs]
-        if not complete or not failed:
+        others = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL, TrialState.PRUNED))
+        failed = [trial for trial in others if PROBLEM in trial.user_attrs]
+        pruned = [trial for trial in others if trial.state == TrialState.PRUNED]
+        if not complete or not others:
             return found
         worst = _worst(complete, self._study.direction)
-        return sorted(
-            [*found, *(_as_bad(trial, worst) for trial in failed)], key=lambda trial: trial.number
-        )
+        seen = [_complete(trial, worst.value, worst.system_attrs) for trial in failed]
+        seen += [_complete(trial, trial.value, trial.system_attrs) for trial in pruned]
+        return sorted([*found, *seen], key=lambda trial: trial.number)
 
 
 def _worst(complete: Sequence[FrozenTrial], direction: StudyDirection) -> FrozenTrial:
@@ -57,12 +59,12 @@ def _worst(complete: Sequence[FrozenTrial], direction: StudyDirection) -> Frozen
     return worst
 
 
-def _as_bad(trial: FrozenTrial, worst: FrozenTrial) -> FrozenTrial:
+def _complete(trial: FrozenTrial, value: float | None, system_attrs: dict[str, Any]) -> FrozenTrial:
     found = optuna.trial.create_trial(
-        value=worst.value,
+        value=value,
         params=trial.params,
         distributions=trial.distributions,
-        system_attrs=worst.system_attrs,
+        system_attrs=system_attrs,
     )
     found.number = trial.number
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -11,14 +11,26 @@ from optuna import Study
 from optuna.distributions import distribution_to_json
 
 from fairrep.errors import ConfigError, SearchError
-from fairrep.tuning.constraints import parse_constraints
-from fairrep.tuning.results import SearchResult, as_result, best_row, trials_table
+from fairrep.tuning.constraints import parse_constraints, violations
+from fairrep.tuning.pruning import Course
+from fairrep.tuning.results import (
+    CHOICES,
+    SearchResult,
+    as_result,
+    best_row,
+    likely_row,
+    trials_table,
+)
 from fairrep.tuning.running import Progress, Run, quiet
 from fairrep.tuning.samplers import make_sampler
 from fairrep.tuning.space import search_space
 from fairrep.tuning.storages import open_storage, storage_errors
 
-Objective = Callable[[dict[str, Any]], Mapping[str, float]]
+Figures = Mapping[str, float]
+Objective = (
+    Callable[[dict[str, Any]], Figures | Iterator[Figures]]
+    | Callable[[list[dict[str, Any]]], Sequence[Figures]]
+)
 SIGNATURE = "fairrep"
 
 
@@ -27,7 +39,8 @@ class FairBO:
 
     Args:
         objective: settings → figures by name: the utility, and every metric that a constraint
-            names. An error or a figure that is not finite fails the trial; the search goes on.
+            names. An error or a figure that is not finite fails the trial; the search goes on. A
+            generator yields them after every step (a fold, an epoch), the last ones being final.
         space: the search space, see :func:`fairrep.tuning.search_space`.
         constraints: one or several of ``"metric<=0.05"``, ``"metric>=0.8"``, or
             (callable of the figures, ε).
@@ -43,6 +56,12 @@ class FairBO:
         seed: of all draws.
         workers: trials evaluated at once, in threads; a Gaussian process takes those that are
             still running into account.
+        batch: so many settings are handed to the objective at once, as a list, and it returns a
+            list of figures; None for one by one.
+        prune: whether a generator's trial is given up when
+            :func:`fairrep.tuning.pruning.hopeless` says so.
+        choose: the best trial by ``observed`` figures, or by the ``posterior`` of all trials, which
+            single lucky ones do not win (:func:`fairrep.tuning.results.likely_row`).
         max_failures: after so many failed trials in a row the search stops and says why.
         listener: called with :class:`Progress` after every trial.
 
@@ -74,6 +93,9 @@ class FairBO:
         about: Mapping[str, Any] | None = None,
         seed: int = 0,
         workers: int = 1,
+        batch: int | None = None,
+        prune: bool = False,
+        choose: str = "observed",
         max_failures: int = 5,
         listener: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -81,9 +103,13 @@ class FairBO:
         self.space = search_space(space)
         self.constraints = parse_constraints(constraints, known=None)
         self.utility, self.maximize, self.enforce = utility, maximize, enforce
-        for setting, value in (("workers", workers), ("max_failures", max_failures)):
-            if value < 1:
+        numbers = {"workers": workers, "batch": batch, "max_failures": max_failures}
+        for setting, value in numbers.items():
+            if value is not None and value < 1:
                 raise ConfigError(f"{setting} must be at least 1, got {value}.")
+        if choose not in CHOICES:
+            raise ConfigError(f"choose must be one of {', '.join(CHOICES)}, got {choose!r}.")
+        self.batch, self.prune, self.choose = batch, prune, choose
         self.workers, self.max_failures, self.listener = workers, max_failures, listener
         self._sampler = make_sampler(sampler, self.space, seed=seed, n_startup=n_startup)
         self.storage, self.name, self.about = storage, name, dict(about or {})
@@ -146,7 +172,23 @@ class FairBO:
 
     def best(self, table: pd.DataFrame) -> pd.Series | None:
         """The row of :func:`trials_table` to use."""
-        return best_row(table, utility=self.utility, maximize=self.maximize, enforce=self.enforce)
+        aims: dict[str, Any] = {
+            "utility": self.utility,
+            "maximize": self.maximize,
+            "enforce": self.enforce,
+        }
+        if self.choose == "posterior":
+            return likely_row(table, self.space, self.constraints, **aims)
+        return best_row(table, **aims)
+
+    def course(self, steps: Sequence[Mapping[str, float]]) -> Course:
+        """A trial's figures step by step, as :mod:`fairrep.tuning.pruning` reads them."""
+        sign = 1.0 if self.maximize else -1.0
+        bounds = self.constraints if self.enforce else ()
+        return Course(
+            [sign * figures[self.utility] for figures in steps],
+            [max(violations(bounds, figures).values(), default=0.0) for figures in steps],
+        )
 
     def _claim(self, study: Study) -> None:
         """Mark the study as this search's, or refuse one of another."""

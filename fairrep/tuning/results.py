@@ -11,9 +11,12 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from fairrep.tuning.constraints import Constraint, violations
+from fairrep.tuning.posterior import FEASIBLE, UTILITY, add_posterior
+from fairrep.tuning.space import Space
 from fairrep.tuning.workers import PROBLEM, counts
 
-FIGURES = "figures"
+FIGURES, STEPS = "figures", "steps"
+CHOICES = ("observed", "posterior")
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,12 @@ class SearchResult:
         feasible: whether it keeps every constraint.
         feasible_count: trials that do.
         trials: one row a finished trial, in order: ``number``, ``state``, ``seconds``, the
-            settings as ``param_…``, the figures, ``violation`` (the largest; 0 or less: feasible),
-            ``feasible`` and ``problem``.
+            settings as ``param_…``, the figures (of a pruned trial as expected), ``violation`` (the
+            largest; 0 or less: feasible), ``feasible`` and ``problem``.
         constraints: what was asked for.
 
-    With constraints, the best trial is the one of the best observed utility among the feasible; if
-    none is feasible, the one nearest to it. A plain search takes the best utility.
+    With constraints, the best trial is the one of the best utility among the feasible; if none is
+    feasible, the one nearest to it. A plain search takes the best utility.
     """
 
     number: int
@@ -56,16 +59,49 @@ def trials_table(trials: Sequence[FrozenTrial], constraints: Sequence[Constraint
 def best_row(
     table: pd.DataFrame, *, utility: str, maximize: bool, enforce: bool
 ) -> pd.Series | None:
-    """The trial to use, of equals the earliest; None if no trial is complete."""
-    if len(table) == 0 or not (table["state"] == "complete").any():
+    """The trial to use by observed figures, of equals the earliest; None if none is complete."""
+    table = candidates(table, enforce=enforce)
+    if len(table) == 0:
         return None
-    table = table[table["state"] == "complete"]
-    if enforce and table["feasible"].any():
-        table = table[table["feasible"]]
-    elif enforce:
-        table = table[table["violation"] == table["violation"].min()]
     values = table[utility].to_numpy()
     return table.iloc[int(np.argmax(values) if maximize else np.argmin(values))]
+
+
+def candidates(table: pd.DataFrame, *, enforce: bool) -> pd.DataFrame:
+    """The complete trials that may be used: the feasible ones, or the nearest to that."""
+    if len(table) == 0:
+        return table
+    table = table[table["state"] == "complete"]
+    if enforce and table["feasible"].any():
+        return table[table["feasible"]]
+    if enforce:
+        return table[table["violation"] == table["violation"].min()]
+    return table
+
+
+def likely_row(
+    table: pd.DataFrame,
+    space: Space,
+    constraints: Sequence[Constraint],
+    *,
+    utility: str,
+    maximize: bool,
+    enforce: bool,
+) -> pd.Series | None:
+    """The trial to use by the posterior: of the best posterior mean among the likely feasible.
+
+    The candidates are those of :func:`best_row`. Those that are feasible with a probability of at
+    least one half come first; if there is none, the most probable are taken.
+    """
+    complete = table[table["state"] == "complete"] if len(table) else table
+    if len(complete) == 0:
+        return None
+    bounds = constraints if enforce else ()
+    complete = add_posterior(complete, space, bounds, utility=utility)
+    found = candidates(complete, enforce=enforce)
+    found = found[found[FEASIBLE] >= min(0.5, found[FEASIBLE].max())]
+    values = found[UTILITY].to_numpy()
+    return found.iloc[int(np.argmax(values) if maximize else np.argmin(values))]
 
 
 def as_result(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna import Study, Trial
@@ -15,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fairrep.errors import ConfigError, SearchError
 from fairrep.tuning.figures import MissingFigure, read_figures
-from fairrep.tuning.results import FIGURES, trials_table
+from fairrep.tuning.pruning import carried, hopeless
+from fairrep.tuning.results import FIGURES, STEPS, best_row, trials_table
 from fairrep.tuning.workers import PROBLEM, Watch, beating, counts, give_up, retry, retry_lost
 
 if TYPE_CHECKING:
@@ -44,6 +46,13 @@ class Progress:
     best: float | None
     feasible: int
     seconds_left: float
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A trial that was given up, with the figures that it would have had."""
+
+    figures: dict[str, float]
 
 
 class Run:
@@ -78,45 +87,101 @@ class Run:
                 trials = self.study.get_trials(deepcopy=False)
                 if retry_lost(self.study, trials, self._watch):
                     continue
-                trial = self._ask(trials)
-            if trial is not None:
-                self._evaluate(trial)
+                taken = self._take(trials)
+            if taken:
+                self._evaluate(taken)
             elif any(other.state == TrialState.RUNNING for other in trials):
                 time.sleep(POLL_SECONDS)  # its worker may die, and its trial come back
             else:
                 return
 
-    def _ask(self, trials: Sequence[FrozenTrial]) -> Trial | None:
-        waiting = any(trial.state == TrialState.WAITING for trial in trials)
-        if waiting or sum(map(counts, trials)) < self.n_trials:
-            return self.study.ask(self.search.space)
-        return None
+    def _take(self, trials: Sequence[FrozenTrial]) -> list[Trial]:
+        """As many trials as are evaluated at once; each sees those before it as running."""
+        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+        open_ones = max(waiting, self.n_trials - sum(map(counts, trials)))
+        return [
+            self.study.ask(self.search.space) for _ in range(min(open_ones, self.search.batch or 1))
+        ]
 
-    def _evaluate(self, trial: Trial) -> None:
+    def _evaluate(self, trials: Sequence[Trial]) -> None:
+        try:
+            with ExitStack() as stack:
+                for trial in trials:
+                    stack.enter_context(beating(self.study, trial))
+                found = self._outcomes(trials)
+        except BaseException:  # interrupted: the trials are not to blame
+            for trial in trials:
+                if give_up(self.study, trial.number):
+                    retry(self.study, self.study.get_trials(deepcopy=False)[trial.number])
+            self.problem = self.problem or SearchError(INTERRUPTED)
+            raise
+        for trial, outcome in zip(trials, found):
+            self._tell(trial, outcome)
+            self._report(trial.number)
+
+    def _outcomes(self, trials: Sequence[Trial]) -> list[Any]:
+        """Of each trial its figures, what was found until it was pruned, or what went wrong."""
+        try:
+            if self.search.batch is None:
+                return [self._outcome(trials[0])]
+            settings = [dict(trial.params) for trial in trials]
+            found = list(self.search.objective(settings))  # type: ignore[arg-type]
+            if len(found) != len(trials):
+                raise TypeError(f"an objective of {len(trials)} settings returned {len(found)}")
+            return found
+        except Exception as problem:
+            return [problem] * len(trials)
+
+    def _outcome(self, trial: Trial) -> Any:
+        search = self.search
+        found = search.objective(dict(trial.params))  # type: ignore[arg-type]
+        if not isinstance(found, Iterator):
+            return found
+        steps: list[dict[str, float]] = []
+        for step, partial in enumerate(found):
+            steps.append(read_figures(partial, search.utility, search.constraints))
+            known = self._known(step) if search.prune else []
+            if hopeless(search.course(steps), [search.course(one) for one in known]):
+                found.close()  # type: ignore[attr-defined]
+                expected = carried(steps, known)
+                trial.report(expected[search.utility], step)
+                return Pruned(expected)
+            trial.report(steps[-1][search.utility], step)
+        if not steps:
+            raise TypeError("an objective must yield figures, got none")
+        trial.set_user_attr(STEPS, steps)
+        return steps[-1]
+
+    def _known(self, step: int) -> list[list[dict[str, float]]]:
+        """Complete trials, step by step, that went beyond this one."""
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        steps = [trial.user_attrs.get(STEPS, []) for trial in done]
+        return [one for one in steps if len(one) > step + 1]
+
+    def _tell(self, trial: Trial, outcome: Any) -> None:
         search = self.search
         try:
-            with beating(self.study, trial):
-                found = search.objective(dict(trial.params))
-                figures = read_figures(found, search.utility, search.constraints)
+            if isinstance(outcome, Exception):
+                raise outcome
+            pruned = isinstance(outcome, Pruned)
+            found = outcome.figures if pruned else outcome
+            figures = read_figures(found, search.utility, search.constraints)
         except MissingFigure as problem:
             self._fail(trial, problem)
             self.problem = ConfigError(str(problem))
         except Exception as problem:
             self._fail(trial, problem)
-        except BaseException:  # interrupted: the trial is not to blame
-            if give_up(self.study, trial.number):
-                retry(self.study, self.study.get_trials(deepcopy=False)[trial.number])
-            self.problem = self.problem or SearchError(INTERRUPTED)
-            raise
         else:
             trial.set_user_attr(FIGURES, figures)
             if search.enforce:
                 for constraint in search.constraints:
                     violation = constraint.violation(figures[constraint.metric])
                     trial.set_constraint(str(constraint), violation)
-            self.study.tell(trial, figures[search.utility])
+            if pruned:
+                self.study.tell(trial, state=TrialState.PRUNED)
+            else:
+                self.study.tell(trial, figures[search.utility])
             self._failures = 0
-        self._report(trial.number)
 
     def _fail(self, trial: Trial, problem: Exception) -> None:
         text = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
@@ -137,7 +202,12 @@ class Run:
             self._told += 1
             trials = self.study.get_trials(deepcopy=False)
             table = trials_table(trials, self.search.constraints)
-            row = self.search.best(table)
+            row = best_row(
+                table,
+                utility=self.search.utility,
+                maximize=self.search.maximize,
+                enforce=self.search.enforce,
+            )
             if row is not None and self.search.enforce and not row["feasible"]:
                 row = None
             pace = (time.perf_counter() - self._begun) / self._told

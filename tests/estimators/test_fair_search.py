@@ -6,6 +6,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -177,6 +178,7 @@ def test_a_stored_search_goes_on_with_the_same_data_only(people, tmp_path):
         ({"space": {"C": [-1.0]}}, "the last 5 trials failed.*C"),
         ({"n_trials": 0}, "n_trials must be at least 1"),
         ({"sampler": "grid"}, "sampler must be one of gp, tpe, random"),
+        ({"prune": True, "n_jobs": 2}, "prune needs folds one after another, got n_jobs=2"),
     ],
 )
 def test_mistakes_are_one_line(people, settings, message):
@@ -187,3 +189,41 @@ def test_mistakes_are_one_line(people, settings, message):
         search.fit(X, y, sensitive_features=s)
     assert "\n" not in str(mistake.value)
     assert isinstance(mistake.value, ValueError)
+
+
+def test_probabilities_can_be_bound(people):
+    X, y, s = people
+    search = FairSearchCV(
+        LogisticRegression(),
+        STRENGTH,
+        constraint=["auc>=0.6", "score_mean_difference<=0.9"],
+        n_trials=3,
+        cv=KFold(3, shuffle=True, random_state=0),
+        random_state=0,
+    ).fit(X, y, sensitive_features=s)
+    chances = cross_val_predict(
+        LogisticRegression(**search.best_params_),
+        X,
+        y,
+        cv=KFold(3, shuffle=True, random_state=0),
+        method="predict_proba",
+    )[:, 1]
+    at = search.best_index_
+    assert search.cv_results_["auc"][at] == pytest.approx(roc_auc_score(y, chances))
+    means = [chances[s == group].mean() for group in ("a", "b")]
+    found = search.cv_results_["score_mean_difference"][at]
+    assert found == pytest.approx(abs(means[0] - means[1]))
+
+
+def test_pruned_settings_are_not_the_best(people):
+    X, y, s = people
+    options = {"n_trials": 14, "cv": 3, "sampler": "random", "random_state": 0}
+    space = {"C": FloatDistribution(1e-5, 10, log=True)}
+    search = FairSearchCV(LogisticRegression(), space, prune=True, **options)
+    search.fit(X, y, sensitive_features=s)
+    table = search.trials_dataframe()
+    pruned = table["state"] == "pruned"
+    assert pruned.any()
+    assert len(search.cv_results_["params"]) == (~pruned).sum()
+    best = table[~pruned].iloc[search.best_index_]
+    assert best["param_C"] == search.best_params_["C"]

@@ -157,6 +157,8 @@ def test_workers_in_threads_make_exactly_the_trials_asked_for():
         ({"n_startup": 0}, ConfigError, "n_startup must be at least 1"),
         ({"space": {}}, ConfigError, "space must name at least one parameter"),
         ({"n_trials": 0}, ConfigError, "n_trials must be at least 1"),
+        ({"batch": 0}, ConfigError, "batch must be at least 1, got 0"),
+        ({"choose": "best"}, ConfigError, "choose must be one of observed, posterior, got 'best'"),
     ],
 )
 def test_mistakes_are_one_line(settings, error, message):
@@ -165,3 +167,104 @@ def test_mistakes_are_one_line(settings, error, message):
     with pytest.raises(error, match=message) as mistake:
         FairBO(rising, space, **options).run(n_trials)
     assert "\n" not in str(mistake.value)
+
+
+def test_settings_come_in_batches_and_each_has_its_own_outcome():
+    sizes = []
+
+    def several(settings):
+        sizes.append(len(settings))
+        found = [rising(params) for params in settings]
+        if len(sizes) == 2:
+            found[1] = {"accuracy": float("nan"), "gap": 0.0}
+        return found
+
+    found = FairBO(
+        several, {"x": UNIT}, constraints="gap<=0.25", utility="accuracy", batch=4, n_startup=4
+    ).run(14)
+    assert sizes == [4, 4, 4, 2]
+    assert (found.trials["state"] == "failed").tolist() == [k == 5 for k in range(14)]
+    assert found.trials["param_x"].nunique() == 14  # a batch's settings keep away from each other
+    assert 0.4 < found.params["x"] <= 0.5
+
+
+def test_a_batch_that_returns_too_few_figures_fails():
+    search = FairBO(
+        lambda settings: [{"accuracy": 1.0}],
+        {"x": UNIT},
+        utility="accuracy",
+        batch=2,
+        max_failures=2,
+    )
+    with pytest.raises(SearchError, match="an objective of 2 settings returned 1"):
+        search.run(4)
+
+
+def folds(params):
+    """Five steps to the figures of ``rising``; noise of the first ones is the same for all."""
+    noise = 0.1 * np.array([1, -1, 0.5, 0.2, 0])
+    for one in noise:
+        yield {name: value + one for name, value in rising(params).items()}
+
+
+@pytest.mark.parametrize("enforce", [True, False])
+def test_pruned_trials_could_not_have_won(enforce):
+    """All trials' courses are parallel here: nothing is ever made up, and what trails is cut."""
+    settings = {"constraints": "gap<=0.25", "utility": "accuracy", "enforce": enforce}
+    whole = FairBO(folds, {"x": UNIT}, sampler="random", **settings).run(30)
+    found = FairBO(folds, {"x": UNIT}, sampler="random", prune=True, **settings).run(30)
+    pruned = found.trials["state"] == "pruned"
+    assert found.params == whole.params
+    assert pruned.sum() > 10
+    assert found.number not in found.trials["number"][pruned]
+    beaten = whole.trials[pruned.to_numpy()]
+    hopeless = beaten["accuracy"] < whole.figures["accuracy"]
+    if enforce:
+        hopeless |= beaten["gap"] > 0.25
+    assert hopeless.all()
+
+
+def test_a_sampler_learns_from_pruned_trials():
+    found = FairBO(folds, {"x": UNIT}, constraints="gap<=0.25", utility="accuracy", prune=True).run(
+        20
+    )
+    assert (found.trials["state"] == "pruned").sum() > 3
+    assert 0.48 < found.params["x"] <= 0.5
+
+
+def test_without_pruning_every_step_is_taken():
+    found = FairBO(folds, {"x": UNIT}, utility="accuracy", sampler="random").run(8)
+    assert (found.trials["state"] == "complete").all()
+
+
+def test_the_posterior_is_not_won_by_a_lucky_trial():
+    """True accuracy is −4 (x − ½)², noise is .1; what is lost by choosing, over five searches."""
+    lost = {"observed": 0.0, "posterior": 0.0}
+    for seed in range(5):
+        for choose in lost:
+            noise = iter(np.random.default_rng(seed).normal(0, 0.1, 40))
+
+            def noisy(params, noise=noise):
+                return {"accuracy": next(noise) - 4 * (params["x"] - 0.5) ** 2}
+
+            search = FairBO(
+                noisy, {"x": UNIT}, utility="accuracy", sampler="random", choose=choose, seed=seed
+            )
+            lost[choose] += 4 * (search.run(40).params["x"] - 0.5) ** 2
+    assert lost["posterior"] < lost["observed"] / 2
+
+
+def test_the_posterior_prefers_the_likely_feasible():
+    """Of settings near the bound half are feasible by luck alone."""
+    noise = iter(np.random.default_rng(0).normal(0, 0.1, 60))
+
+    def noisy(params):
+        return {"accuracy": params["x"], "gap": params["x"] + next(noise)}
+
+    settings = {"constraints": "gap<=0.5", "utility": "accuracy", "sampler": "random"}
+    likely = FairBO(noisy, {"x": UNIT}, choose="posterior", **settings).run(60)
+    assert likely.feasible
+    assert likely.params["x"] <= 0.52
+    complete = likely.trials
+    observed = complete[complete["feasible"]]["param_x"].max()
+    assert observed > 0.55
