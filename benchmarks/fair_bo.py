@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from fairrep.app.configs import compose_config, plain, register_resolvers
 from fairrep.app.method_rows import load_rows
-from fairrep.app.tune import build_learner, folded_rows
+from fairrep.app.tune_learner import build_learner, folded_rows
 from fairrep.estimators import FairSearchCV
 from fairrep.seeds import derive_seed
 

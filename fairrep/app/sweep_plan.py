@@ -210,7 +210,9 @@ def _grid(config: DictConfig) -> dict[str, list[Any]]:
     if not isinstance(asked, dict):
         raise ConfigError(f"sweep.grid must map settings to lists of values, got {asked}.")
     for name, values in asked.items():
-        _check_swept(config, name)
+        if name == WEIGHT:
+            raise ConfigError(f"{WEIGHT} is swept by sweep.weights, not by sweep.grid.")
+        check_swept(config, name, setting="sweep.grid")
         if not isinstance(values, list) or not values:
             raise ConfigError(f"sweep.grid.{name} must be a list of values, got {values}.")
         if any(isinstance(v, float) and not math.isfinite(v) for v in values):
@@ -218,16 +220,19 @@ def _grid(config: DictConfig) -> dict[str, list[Any]]:
     return asked
 
 
-def _check_swept(config: DictConfig, name: str) -> None:
-    if name == WEIGHT:
-        raise ConfigError(f"{WEIGHT} is swept by sweep.weights, not by sweep.grid.")
+def check_swept(config: DictConfig, name: str, *, setting: str) -> None:
+    """Refuse a key that is no setting, or one that models of a stack cannot differ in.
+
+    Raises:
+        ConfigError: such a key, with the setting that names it.
+    """
     parent, _, leaf = name.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not OmegaConf.is_dict(node) or leaf not in node:
-        raise ConfigError(f"sweep.grid names '{name}', which is no setting of this run.")
+        raise ConfigError(f"{setting} names '{name}', which is no setting of this run.")
     if not name.startswith(SWEPT):
         raise ConfigError(
-            f"sweep.grid can vary {', '.join(f'{n}*' if n.endswith('.') else n for n in SWEPT)}; "
+            f"{setting} can vary {', '.join(f'{n}*' if n.endswith('.') else n for n in SWEPT)}; "
             f"'{name}' is shared by a stack: sweep it with scripts/train.py -m."
         )
 

@@ -32,6 +32,15 @@ class Part:
     twin: bool
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run trains, checked."""
+
+    parts: list[Part]
+    modules: list[FairEncoderModule]
+    settings: FitSettings
+
+
 def main(config: DictConfig) -> dict[str, Any]:
     """Run what ``scripts/train.py`` was asked for, in Hydra's run folder."""
     return in_run_folder(run_training, config)
@@ -62,29 +71,44 @@ def run_training(config: DictConfig, path: Path) -> dict[str, Any]:
     if first:
         folder.refuse_used(resume=resume)
     data = build_data(config)
+    plan = plan_run(config, folder, data)
+    if first:
+        tables.print_data(describe(data))
+    metrics = carry_out(plan, config, data)
+    if first:
+        tables.print_report(metrics, str(path), user_code=runs_user_code(config.encoder))
+    return metrics
+
+
+def plan_run(config: DictConfig, folder: RunFolder, data: PreparedData) -> Plan:
+    """Build everything that a run trains; nothing is written yet.
+
+    Raises:
+        ConfigError: a setting that cannot be used.
+    """
     parts = _parts(config, folder)
     modules = [build_module(config, data, twin=part.twin) for part in parts]
     settings = build_settings(config, data)
     build_heads(config)
+    return Plan(parts, modules, settings)
+
+
+def carry_out(plan: Plan, config: DictConfig, data: PreparedData) -> dict[str, Any]:
+    """Train, evaluate and write the folder; its metrics, in the first process."""
+    first, folder = is_first_process(), plan.parts[0].folder
     if first:
-        described = describe(data)
-        tables.print_data(described)
-        for part in parts:
+        for part in plan.parts:
             part.folder.start(config)
-        folder.write_json(DATA, described)
+        folder.write_json(DATA, describe(data))
     results = []
-    for part, module in zip(parts, modules):
-        fitted = _fit(part, module, data, config, settings)
+    for part, module in zip(plan.parts, plan.modules):
+        fitted = _fit(part, module, data, config, plan.settings)
         if first:
             merge_cells(module.encoder, data, config)
             _export(part, module, data, fitted)
             _stop_if_interrupted(fitted, folder)
             results.append(_evaluate(part, module, data, config, fitted))
-    if not first:
-        return {}
-    metrics = write_results(results, config, [part.folder for part in parts])
-    tables.print_report(metrics, str(path), user_code=runs_user_code(config.encoder))
-    return metrics
+    return write_results(results, config, [part.folder for part in plan.parts]) if first else {}
 
 
 def _parts(config: DictConfig, folder: RunFolder) -> list[Part]:

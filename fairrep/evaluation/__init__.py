@@ -19,6 +19,7 @@ from fairrep.evaluation.several import (
     evaluate_representation,
     evaluate_several,
     figure_names,
+    validation_figures,
 )
 from fairrep.evaluation.transfer import transfer_figures
 from fairrep.evaluation.view import View
@@ -51,4 +52,5 @@ __all__ = [
     "represent",
     "task_metrics",
     "transfer_figures",
+    "validation_figures",
 ]

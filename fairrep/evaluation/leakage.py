@@ -54,7 +54,7 @@ def probe_labels(asked: Sequence[Probe], s: Tensor, a: Tensor) -> Tensor:
         else:
             codes = torch.from_numpy(probe.way.codes(s.numpy())).double()
             columns.append(torch.where(codes < 0, torch.nan, codes))
-    return torch.stack(columns, dim=1)
+    return torch.stack(columns, dim=1) if columns else torch.empty(len(s), 0, dtype=torch.float64)
 
 
 def leakage(

@@ -111,6 +111,12 @@ def evaluate_several(
     )
 
 
+def validation_figures(train: Part, val: Part, asked: Questions, *, seed: int) -> ViewFigures:
+    """Fit fresh heads on every representation and measure them on validation rows alone."""
+    found = fit_all(train, val, asked, seed=seed).predict(val.views)
+    return _by_view(_figures(found, {}, train, val, asked, seed=seed, draws=2))
+
+
 def evaluate_representation(
     z: Representation,
     data: PreparedData,
