@@ -28,9 +28,9 @@ from fairrep.tuning import FairBO
 from fairrep.types import TaskSpec
 
 SEARCHED_ONLY = (  # settings of the search, which a run does not have
-    *("name", "constraint", "space", "settings", "task", "run", "group_in_x", "n_trials", "n_startup"),
-    *("sampler", "cv", "max_rows", "prune", "choose", "max_failures", "n_jobs", "batch"),
-)
+    "name constraint space settings task run group_in_x n_trials n_startup sampler cv max_rows "
+    "prune choose max_failures n_jobs batch"
+).split()
 UTILITY = "accuracy"
 Content = dict[str, Any]
 

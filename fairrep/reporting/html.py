@@ -7,11 +7,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fairrep.reporting import report_front, report_method, report_run
+from fairrep.reporting import report_front, report_method, report_run, report_tune
 from fairrep.reporting.page import Section
 from fairrep.reporting.report_certificate import certificate_section
 from fairrep.reporting.report_words import lede, limits_section, tiles, versions_section
-from fairrep.reporting.saved import Saved, SavedMethod
+from fairrep.reporting.saved import Saved, SavedMethod, SavedTune
 
 REPORT = "report.html"
 
@@ -70,9 +70,13 @@ def sections(saved: Saved) -> list[Section]:
 def _opening(saved: Saved) -> dict[str, Any]:
     """Title, first lines and leading figures."""
     if (method := saved.method) is not None:
-        words = report_method.title, report_method.subtitle, report_method.lede
-        own = dict(zip(("title", "subtitle", "lede"), (word(method) for word in words)))
-        return {**own, "tiles": report_method.tiles(method)}
+        own = _pages(method)
+        return {
+            "title": own.title(method),
+            "subtitle": own.subtitle(method),
+            "lede": own.lede(method),
+            "tiles": own.tiles(method),
+        }
     return {
         "title": _title(saved),
         "subtitle": _subtitle(saved),
@@ -81,10 +85,16 @@ def _opening(saved: Saved) -> dict[str, Any]:
     }
 
 
-def _method_sections(saved: Saved, method: SavedMethod) -> list[Section]:
+def _method_sections(saved: Saved, method: SavedMethod | SavedTune) -> list[Section]:
     data = [] if method.data is None else [report_run.data_section(method.data)]
     ends = [limits_section(saved), versions_section(saved)]
-    return [report_method.fitted_section(method), *data, *report_method.sections(method), *ends]
+    own = _pages(method)
+    return [own.fitted_section(method), *data, *own.sections(method), *ends]
+
+
+def _pages(method: SavedMethod | SavedTune) -> Any:
+    """The module that knows what to say of it."""
+    return report_tune if isinstance(method, SavedTune) else report_method
 
 
 def _certificate(saved: Saved) -> dict[str, Any] | None:

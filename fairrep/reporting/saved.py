@@ -12,7 +12,7 @@ import pandas as pd
 from fairrep.errors import RunError
 from fairrep.reporting.front_points import selected_index, selected_model
 
-FRONT, METRICS, METHOD = "front.json", "metrics.json", "method.json"
+FRONT, METRICS, METHOD, TUNE = "front.json", "metrics.json", "method.json", "tune.json"
 SCHEMA = 1
 Content = dict[str, Any]
 
@@ -44,30 +44,41 @@ class SavedMethod:
 
 
 @dataclass(frozen=True)
+class SavedTune:
+    """A search for hyperparameters: what ``tune.json`` holds, and its trials."""
+
+    path: Path
+    content: Content
+    data: Content | None
+    environment: Content | None
+    trials: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
 class Saved:
-    """A folder to report on: a front with its selected model, one run, or one method."""
+    """A folder to report on: a front with its selected model, one run, a method or a search."""
 
     path: Path
     front: Content | None
     run: SavedRun | None
-    method: SavedMethod | None = None
+    method: SavedMethod | SavedTune | None = None
 
 
 def read_folder(path: Path) -> Saved:
-    """Read a folder of a sweep (``front.json``), a run (``metrics.json``) or a method.
+    """Read a folder of a sweep, a run, a method or a search, as the file in it says.
 
     Raises:
-        RunError: no such folder, neither file in it, or a file that cannot be read.
+        RunError: no such folder, none of these files in it, or a file that cannot be read.
     """
     if not path.is_dir():
         raise RunError(f"report needs the folder of a run or a sweep, but '{path}' is none.")
     front = read_json(path / FRONT)
     run = read_run(path) if front is None else _selected_run(path, front)
-    method = _read_method(path)
+    method = _read_method(path) or _read_tune(path)
     if front is None and run is None and method is None:
         raise RunError(
-            f"'{path}' holds none of {FRONT}, {METRICS}, {METHOD}: no finished sweep or run; "
-            "train first, or name another folder."
+            f"'{path}' holds none of {FRONT}, {METRICS}, {METHOD}, {TUNE}: no finished sweep or "
+            "run; train first, or name another folder."
         )
     return Saved(path, front, run, method)
 
@@ -86,7 +97,7 @@ def read_run(path: Path, twin: Path | None = None) -> SavedRun | None:
         environment=read_json(path / "env.json", schema=None),
         transfer=_newest_transfer(path),
         plane=read_json(path / "plane.json"),
-        predictions=_predictions(path / "predictions.parquet"),
+        predictions=_parquet(path / "predictions.parquet"),
         twin=read_run(beside) if beside != path and beside.is_dir() else None,
     )
 
@@ -100,7 +111,20 @@ def _read_method(path: Path) -> SavedMethod | None:
         content,
         data=read_json(path / "data.json"),
         environment=read_json(path / "env.json", schema=None),
-        predictions=_predictions(path / "predictions.parquet"),
+        predictions=_parquet(path / "predictions.parquet"),
+    )
+
+
+def _read_tune(path: Path) -> SavedTune | None:
+    content = read_json(path / TUNE)
+    if content is None:
+        return None
+    return SavedTune(
+        path,
+        content,
+        data=read_json(path / "data.json"),
+        environment=read_json(path / "env.json", schema=None),
+        trials=_parquet(path / "trials.parquet"),
     )
 
 
@@ -157,7 +181,7 @@ def _newest_transfer(path: Path) -> Content | None:
     return read_json(found[-1]) if found else None
 
 
-def _predictions(file: Path) -> pd.DataFrame | None:
+def _parquet(file: Path) -> pd.DataFrame | None:
     if not file.is_file():
         return None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fairrep.reporting.figures import blank
 from fairrep.reporting.metric_names import metric_name
-from fairrep.reporting.style import BLUE, INK, VERMILLION, styled
+from fairrep.reporting.style import BLUE, INK, ORANGE, VERMILLION, styled
 from fairrep.reporting.tune_tables import bound_text
 
 Content = dict[str, Any]
@@ -71,3 +72,51 @@ def draw_search(axes: Axes, content: Content, trials: pd.DataFrame, search: Cont
     axes.set_xlim(left=-0.02 * axes.get_xlim()[1])  # a point at 0 is seen whole
     axes.set_xlabel(f"{metric_name(metric)}, {content['measured']}")
     return points
+
+
+def search_panel(content: Content, trials: pd.DataFrame, name: str) -> Figure:
+    """One search's trials alone, on axes that both searches share."""
+    complete = trials[trials["state"] == "complete"]
+    metric = content["constraints"][0]["metric"]
+    with styled():
+        figure = blank(4.6, 3.4)
+        axes = figure.subplots()
+        own = complete[complete["search"] == name]
+        draw_search(axes, content, own, content["searches"][name])
+        right, low, high = (
+            complete[metric].max(),
+            complete["score"].min(),
+            complete["score"].max(),
+        )
+        right = max(right, content["constraints"][0]["bound"])
+        axes.set_xlim(-0.02 * right, 1.04 * right)
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        axes.set_ylabel(f"accuracy, {content['measured']}")
+        axes.set_title(name)
+        axes.legend(loc="best")
+    return figure
+
+
+def curve_panel(content: Content, trials: pd.DataFrame) -> Figure:
+    """Best feasible accuracy after each trial, of both searches."""
+    with styled():
+        figure = blank(5.4, 3.2)
+        axes = figure.subplots()
+        for (name, colour), dashes in zip(
+            (("plain", ORANGE), ("constrained", BLUE)), ((0, (4, 2)), "solid")
+        ):
+            own = trials[trials["search"] == name]
+            best = own["score"].where(own["feasible"]).cummax().ffill()
+            axes.step(
+                np.arange(1, len(own) + 1),
+                best,
+                where="post",
+                color=colour,
+                linestyle=dashes,
+                label=name,
+            )
+        axes.set_xlabel("trials")
+        axes.set_ylabel(f"best feasible accuracy, {content['measured']}")
+        axes.set_xlim(0, content["n_trials"] + 1)
+        axes.legend(loc="lower right")
+    return figure

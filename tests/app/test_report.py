@@ -66,7 +66,7 @@ def test_a_folder_that_is_no_run_is_one_line(finish, tmp_path):
     empty.mkdir()
     code, out, err = finish("report.py", f"run={empty}")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "holds none of front.json, metrics.json, method.json" in err
+    assert "holds none of front.json, metrics.json, method.json, tune.json" in err
     assert not list(empty.iterdir())
 
 

@@ -5,10 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from rich.console import Console
 
+from fairrep import load_encoder
 from fairrep.app.configs import compose_config
+from fairrep.app.report import report
+from fairrep.app.train import train
 from fairrep.app.tune import tune
+from fairrep.app.tune_encoder import EncoderSearch
 from fairrep.app.tune_progress import TuneProgress
 from fairrep.errors import FairrepError
 from fairrep.reporting.tune_tables import verdicts
@@ -169,9 +174,77 @@ def test_every_problem_composes_with_its_own_data_and_folds():
     files = (ROOT / "conf" / "tune").glob("[!_]*.yaml")
     configs = {file.stem: compose_config("tune", [f"tune={file.stem}"]) for file in files}
     assert {name: (config.data.name, config.cv) for name, config in configs.items()} == {
+        "adult_encoder": ("adult", 5),  # without folds
         "german_rf": ("german", 5),
         "hgb_acs": ("acs", None),
         "hgb_adult": ("adult", None),
         "logreg_adult": ("adult", None),
         "mlp_compas": ("compas", 3),
     }
+
+
+ENCODER = (
+    "tune=adult_encoder",
+    "data=german",
+    "data.tasks.seen=[credit]",
+    "space.width.choices=[1,4]",
+    "epochs=2",
+)
+
+
+def test_a_candidate_is_the_ordinary_run_with_its_settings(tmp_path):
+    """Two widths in one batch: each has the validation figures that its own run has."""
+    search = EncoderSearch(compose_config("tune", [*ENCODER]))
+    settings = [{"weight": 1.0, "blur": 0.5, "width": d, "lr": 0.01} for d in (1, 4)]
+    found = search.evaluate(settings)
+    run = train(
+        *("data=german", "data.tasks.seen=[credit]", "encoder=mlp", "encoder.dim=4"),
+        *("penalty.weight=1", "optimizer.lr=0.01", "penalty.group.divergence.blur=0.5"),
+        *("penalty.warmup_epochs=3", "evaluation.heads=[mlp]", "logger=none", "twin=false"),
+        *("transfer=false", "epochs=2", "trainer.enable_progress_bar=false"),
+        folder=tmp_path / "run",
+    )
+    alone = run["val"]["credit"]["mlp"]
+    for name in ("accuracy", "auc", GAP):
+        assert found[1][name] == pytest.approx(alone[name], abs=1e-3)
+    assert found[0]["auc"] != found[1]["auc"]
+
+
+@pytest.mark.slow
+def test_a_search_for_an_encoder_leaves_both_as_runs(tmp_path):
+    content = tune(*ENCODER, "n_trials=6", "n_startup=3", "batch=3", folder=tmp_path / "run")
+    for name, search in content["searches"].items():
+        metrics = json.loads((tmp_path / "run" / name / "metrics.json").read_text())
+        assert search["test"][GAP] == metrics["test"]["credit"]["mlp"][GAP]
+        assert metrics["weight"] == pytest.approx(search["params"]["weight"], rel=1e-3)
+        encoder = load_encoder(tmp_path / "run" / name)
+        assert encoder.dim == search["params"]["width"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+space.dropout=[0.0,0.5]", "settings must say which setting space.dropout is"),
+        ("settings.width=encoder.depth", "settings.width names 'encoder.depth', which is no"),
+        ("settings.width=batch_size", "settings.width can vary penalty"),
+        ("settings.width=optimizer.lr", "every setting once, got optimizer.lr twice"),
+        ("+constraint.gap=0.1", "must name one of the metrics .*'gap'"),
+        ("prune=true", "prune needs trials of several folds"),
+        ("task=married", "task must be a seen task with classes"),
+    ],
+)
+def test_mistakes_in_a_search_for_an_encoder_are_one_line(override, message):
+    with pytest.raises(FairrepError, match=message) as mistake:
+        EncoderSearch(compose_config("tune", [*ENCODER, override]))
+    assert "\n" not in str(mistake.value)
+
+
+def test_the_report_tells_what_was_searched_and_what_holds(finished):
+    content, folder = finished
+    (file,) = report(f"run={folder}")
+    page = file.read_text()
+    for name, search in content["searches"].items():
+        assert escape(search["verdicts"][0]) in page
+        assert f"Trials of the {name} search" in page
+    assert "Best feasible accuracy after each trial" in page
+    assert "14 a search, measured on" in page

@@ -251,7 +251,9 @@ def test_broken_files_are_named(tmp_path, content, message):
 
 
 def test_other_folders_are_refused(tmp_path):
-    with pytest.raises(RunError, match=r"holds none of front\.json, metrics\.json, method\.json"):
+    with pytest.raises(
+        RunError, match=r"holds none of front\.json, metrics\.json, method\.json, tune\.json"
+    ):
         read_folder(tmp_path)
     with pytest.raises(RunError, match="is none"):
         read_folder(tmp_path / "nowhere")
