@@ -27,10 +27,9 @@ from fairrep.training import FairEncoderModule, FitSettings, fit_stack
 from fairrep.tuning import FairBO
 from fairrep.types import TaskSpec
 
-SEARCHED_ONLY = (  # settings of the search, which a run does not have
-    "name constraint space settings task run group_in_x n_trials n_startup sampler cv max_rows "
-    "prune choose max_failures n_jobs batch"
-).split()
+# settings of the command that an ordinary run does not have
+ASKED = ("name", "constraint", "space", "settings", "task", "run", "group_in_x", "cv", "max_rows")
+SEARCH = ("n_trials", "n_startup", "sampler", "prune", "choose", "max_failures", "n_jobs", "batch")
 UTILITY = "accuracy"
 Content = dict[str, Any]
 
@@ -109,7 +108,7 @@ class EncoderSearch:
 
     def run_config(self, settings: Mapping[str, Any]) -> DictConfig:
         """The settings of the ordinary run with these values."""
-        own = OmegaConf.create({k: v for k, v in self._config.items() if k not in SEARCHED_ONLY})
+        own = OmegaConf.create({k: v for k, v in self._config.items() if k not in ASKED + SEARCH})
         values = {self._config.settings[name]: value for name, value in settings.items()}
         for name, value in {**values, "twin": False, "resume": None}.items():
             OmegaConf.update(own, name, value, force_add=True)
