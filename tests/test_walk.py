@@ -112,7 +112,8 @@ def test_the_wheel_holds_the_package_its_configs_and_nothing_else(wheel):
 
 def test_the_source_distribution_holds_what_the_wheel_is_built_from(dist):
     (file,) = dist.glob("*.tar.gz")
-    names = {name.split("/", 1)[1] for name in tarfile.open(file).getnames()}
+    with tarfile.open(file) as content:
+        names = {name.split("/", 1)[1] for name in content.getnames()}
     beside = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "pyproject.toml"}
     assert names == tracked("fairrep", "conf") | beside | {"PKG-INFO", ".gitignore"}
 

@@ -20,7 +20,7 @@ def of_all(commands: Mapping[str, tuple[str, str]]) -> str:
         [
             "fairrep: deep fair representation learning.\n",
             *lines,
-            "\nfairrep COMMAND --help says what a command can be told; fairrep --version its version.",
+            "\nfairrep COMMAND --help: its settings. fairrep --version: the version.",
         ]
     )
 

@@ -70,7 +70,7 @@ def test_help_of_a_command_shows_every_setting_and_choice(name, capsys):
     printed = capsys.readouterr().out
     assert "hydra" not in settings(name)
     for key in yaml.safe_load((ROOT / "conf" / f"{name}.yaml").read_text()):
-        assert key in ("defaults", "hydra") or f"\n  {key}: " in printed, key
+        assert key in ("defaults", "hydra") or f"\n  {key}:" in printed, key
     for group, (_, names) in choices(name).items():
         assert set(names) == {f.stem for f in (ROOT / "conf" / group).glob("[!_]*.yaml")}
 
