@@ -1,6 +1,7 @@
 # make train ARGS="penalty=mmd data=german"   train a fair encoder
 # make sweep ARGS="penalty=mmd"               a whole front: 8 λ, 3 seeds and their λ = 0 twins
 # make test | test-slow | check               the suites, the static checks
+# make dist                                   dist/: the wheel and the source distribution
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ ARGS ?=
 # installing compiles nothing: what is imported is compiled once, by the first process that needs it
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train sweep test test-slow check clean
+.PHONY: train sweep test test-slow check dist clean
 
 train: $(VENV)/.run
 	$(BIN)/python scripts/train.py penalty=sinkhorn $(ARGS)
@@ -28,8 +29,12 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+dist: $(VENV)/.test
+	rm -rf dist
+	$(BIN)/python -m build
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # a stamp per extra: installing happens once, and again when the requirements change
 $(VENV)/.run: pyproject.toml

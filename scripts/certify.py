@@ -1,15 +1,8 @@
-"""Bound the unfairness of any model on released cells: python scripts/certify.py run=DIR."""
+"""The command ``fairrep certify``, from a checkout: python scripts/certify.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="certify")
-def main(config: DictConfig) -> None:
-    from fairrep.app import certify
-
-    certify.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("certify", sys.argv[1:]))

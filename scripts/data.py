@@ -1,8 +1,8 @@
-"""Data sets by name and a user's own table: python scripts/data.py list|describe|fetch|check."""
+"""The command ``fairrep data``, from a checkout: python scripts/data.py …."""
 
 import sys
 
-from fairrep.app.data_command import main
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("data", sys.argv[1:]))

@@ -1,15 +1,8 @@
-"""Fair regression with Wasserstein barycenters: python scripts/fair_regression.py base=forest."""
+"""The command ``fairrep fair_regression``, from a checkout: python scripts/fair_regression.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="fair_regression")
-def main(config: DictConfig) -> None:
-    from fairrep.app import fair_regression
-
-    fair_regression.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("fair_regression", sys.argv[1:]))

@@ -1,15 +1,8 @@
-"""Empirical risk minimisation under fairness constraints: python scripts/ferm.py data=german."""
+"""The command ``fairrep ferm``, from a checkout: python scripts/ferm.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="ferm")
-def main(config: DictConfig) -> None:
-    from fairrep.app import ferm
-
-    ferm.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("ferm", sys.argv[1:]))

@@ -1,15 +1,8 @@
-"""Write report.html and the front's figure into a run's or a sweep's folder: run=FOLDER."""
+"""The command ``fairrep report``, from a checkout: python scripts/report.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="report")
-def main(config: DictConfig) -> None:
-    from fairrep.app import report
-
-    report.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("report", sys.argv[1:]))

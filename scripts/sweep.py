@@ -1,19 +1,8 @@
-"""Train a whole front at once: python scripts/sweep.py penalty=sinkhorn sweep.seeds=5."""
+"""The command ``fairrep sweep``, from a checkout: python scripts/sweep.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from fairrep.app.configs import register_resolvers
-
-register_resolvers()
-
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="sweep")
-def main(config: DictConfig) -> None:
-    from fairrep.app import sweep
-
-    sweep.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("sweep", sys.argv[1:]))

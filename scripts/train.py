@@ -1,19 +1,8 @@
-"""Train a fair encoder and its λ = 0 twin: python scripts/train.py penalty=sinkhorn."""
+"""The command ``fairrep train``, from a checkout: python scripts/train.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from fairrep.app.configs import register_resolvers
-
-register_resolvers()
-
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
-def main(config: DictConfig) -> None:
-    from fairrep.app import train
-
-    train.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("train", sys.argv[1:]))

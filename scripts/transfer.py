@@ -1,15 +1,8 @@
-"""Does a run's fairness persist on novel tasks and domains: python scripts/transfer.py run=DIR."""
+"""The command ``fairrep transfer``, from a checkout: python scripts/transfer.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="transfer")
-def main(config: DictConfig) -> None:
-    from fairrep.app import transfer
-
-    transfer.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("transfer", sys.argv[1:]))

@@ -1,19 +1,8 @@
-"""Tune a learner under a fairness constraint: python scripts/tune.py tune=german_rf."""
+"""The command ``fairrep tune``, from a checkout: python scripts/tune.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from fairrep.app.configs import register_resolvers
-
-register_resolvers()
-
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="tune")
-def main(config: DictConfig) -> None:
-    from fairrep.app import tune
-
-    tune.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("tune", sys.argv[1:]))

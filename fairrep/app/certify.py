@@ -29,7 +29,7 @@ NOTIONS = ("demographic_parity", "equal_opportunity")
 
 
 def main(config: DictConfig) -> None:
-    """Run what ``scripts/certify.py`` was asked for."""
+    """Run what ``fairrep certify`` was asked for."""
     with user_errors(debug=config.debug):
         run_certify(config)
 

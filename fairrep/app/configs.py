@@ -1,4 +1,4 @@
-"""Where the configs are, and how to compose one from Python as Hydra does from the shell."""
+"""How to compose a config from Python as Hydra does from the shell."""
 
 from __future__ import annotations
 
@@ -10,14 +10,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fairrep.app.config_files import config_dir
 from fairrep.errors import ConfigError, RunError
-
-
-def config_dir() -> Path:
-    """Folder of the configs: ``conf/`` of a checkout, ``fairrep/conf`` of an installed wheel."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
 
 
 def register_resolvers() -> None:
@@ -71,7 +65,7 @@ def command_line() -> str | None:
     if not HydraConfig.initialized():
         return None
     hydra = HydraConfig.get()
-    return shlex.join(["python", f"scripts/{hydra.job.name}.py", *hydra.overrides.task])
+    return shlex.join(["fairrep", hydra.job.name, *hydra.overrides.task])
 
 
 def plain(config: Any) -> Any:

@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
-
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING, TypeVar
 
 from fairrep.errors import FairrepError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 USER_ERROR, INTERRUPTED = 2, 130
 Result = TypeVar("Result")
@@ -42,6 +42,8 @@ def user_errors(*, debug: bool, folder: Path | None = None) -> Iterator[None]:
 
 def in_run_folder(run: Callable[[DictConfig, Path], Result], config: DictConfig) -> Result:
     """Run a command in the folder that Hydra made for it, mistakes as one line."""
+    from hydra.core.hydra_config import HydraConfig  # help needs none of it
+
     folder = Path(HydraConfig.get().runtime.output_dir)
     with user_errors(debug=config.debug, folder=folder):
         return run(config, folder)

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="data.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="fairrep data", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show tracebacks of user errors")
     commands = parser.add_subparsers(required=True, metavar="list | describe | fetch | check")
     _add(commands, "list", _list, "every data set and where its files are")
@@ -213,6 +213,6 @@ def _next_command(asked: argparse.Namespace, drop: Sequence[str]) -> str:
     if not (asked.sensitive and asked.tasks):
         options = {"--embeddings": asked.embeddings, "--embeddings-key": asked.embeddings_key}
         given = [word for pair in options.items() if pair[1] for word in pair]
-        words = ["python", "scripts/data.py", "check", asked.path, *given]
+        words = ["fairrep", "data", "check", asked.path, *given]
         return f"{shlex.join(words)} --sensitive S --tasks Y"
-    return shlex.join(["python", "scripts/train.py", *_overrides(asked, drop)])
+    return shlex.join(["fairrep", "train", *_overrides(asked, drop)])

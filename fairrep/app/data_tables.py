@@ -21,7 +21,7 @@ def print_list(entries: Sequence[tuple[DatasetSpec, str]]) -> None:
     for spec, where in entries:
         sensitive, tasks = ", ".join(spec.sensitive), str(len(spec.tasks))
         table.add_row(spec.name, spec.title, tasks, sensitive, spec.licence, where)
-    _print(table, "A table of your own: python scripts/data.py check PATH")
+    _print(table, "A table of your own: fairrep data check PATH")
 
 
 def print_profile(spec: DatasetSpec, found: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ SHIFT = "mean shift"
 
 
 def main(config: DictConfig) -> dict[str, Any]:
-    """Run what ``scripts/fair_regression.py`` was asked for, in Hydra's run folder."""
+    """Run what ``fairrep fair_regression`` was asked for, in Hydra's run folder."""
     return in_run_folder(run_fair_regression, config)
 
 

@@ -36,7 +36,7 @@ class Fitted:
 
 
 def main(config: DictConfig) -> dict[str, Any]:
-    """Run what ``scripts/ferm.py`` was asked for, in Hydra's run folder."""
+    """Run what ``fairrep ferm`` was asked for, in Hydra's run folder."""
     return in_run_folder(run_ferm, config)
 
 

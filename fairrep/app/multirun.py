@@ -67,7 +67,7 @@ def multirun_front(config: DictConfig, folder: Path) -> dict[str, Any] | None:
         [str(place.relative_to(folder)) for place in places],
         settle(points, models, list(val), rule, reference=worst),
         rule,
-        command=shlex.join(["python", "scripts/train.py", "-m", *config.hydra.overrides.task]),
+        command=shlex.join(["fairrep", "train", "-m", *config.hydra.overrides.task]),
         references={},
         seconds={"training": sum(one["seconds"] for one in metrics.values())},
     )

@@ -15,7 +15,7 @@ from fairrep.reporting.saved import read_folder
 
 
 def main(config: DictConfig) -> None:
-    """Run what ``scripts/report.py`` was asked for."""
+    """Run what ``fairrep report`` was asked for."""
     with user_errors(debug=config.debug):
         for file in run_report(config):
             print(f"written: {file}")

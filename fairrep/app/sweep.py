@@ -27,7 +27,7 @@ from fairrep.training.stack_chunks import check_stack, free_memory
 
 
 def main(config: DictConfig) -> dict[str, Any]:
-    """Run what ``scripts/sweep.py`` was asked for, in Hydra's run folder."""
+    """Run what ``fairrep sweep`` was asked for, in Hydra's run folder."""
     return in_run_folder(run_sweep, config)
 
 

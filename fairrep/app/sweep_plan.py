@@ -233,7 +233,7 @@ def check_swept(config: DictConfig, name: str, *, setting: str) -> None:
     if not name.startswith(SWEPT):
         raise ConfigError(
             f"{setting} can vary {', '.join(f'{n}*' if n.endswith('.') else n for n in SWEPT)}; "
-            f"'{name}' is shared by a stack: sweep it with scripts/train.py -m."
+            f"'{name}' is shared by a stack: sweep it with fairrep train -m."
         )
 
 

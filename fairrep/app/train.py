@@ -42,7 +42,7 @@ class Plan:
 
 
 def main(config: DictConfig) -> dict[str, Any]:
-    """Run what ``scripts/train.py`` was asked for, in Hydra's run folder."""
+    """Run what ``fairrep train`` was asked for, in Hydra's run folder."""
     return in_run_folder(run_training, config)
 
 

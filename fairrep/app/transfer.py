@@ -40,7 +40,7 @@ REPRESENTATIONS = ("trained", "twin", "raw", "linear")
 
 
 def main(config: DictConfig) -> dict[str, Any]:
-    """Run what ``scripts/transfer.py`` was asked for."""
+    """Run what ``fairrep transfer`` was asked for."""
     with user_errors(debug=config.debug):
         return run_transfer(config)
 

@@ -28,7 +28,7 @@ Content = dict[str, Any]
 
 
 def main(config: DictConfig) -> Content:
-    """Run what ``scripts/tune.py`` was asked for, in Hydra's run folder."""
+    """Run what ``fairrep tune`` was asked for, in Hydra's run folder."""
     return in_run_folder(run_tune, config)
 
 

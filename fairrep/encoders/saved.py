@@ -207,7 +207,7 @@ def _encoder_folder(path: Path) -> Path:
             return folder
     raise RunError(
         f"a run folder or an encoder folder is needed, but '{path}' has no "
-        f"encoder/{DESCRIPTION}; train one with scripts/train.py."
+        f"encoder/{DESCRIPTION}; train one with fairrep train."
     )
 
 

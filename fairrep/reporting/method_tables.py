@@ -39,7 +39,7 @@ def print_method(content: Content, folder: str, console: Console | None = None) 
             f"KS distance on validation rows of the calibration: {before:.3f}, then {after:.3f}",
             highlight=False,
         )
-    for line in (f"Run folder: {folder}", f"Next: python scripts/report.py run={folder}"):
+    for line in (f"Run folder: {folder}", f"Next: fairrep report run={folder}"):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 

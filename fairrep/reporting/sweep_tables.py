@@ -31,7 +31,7 @@ def print_front(content: dict[str, Any], folder: str, console: Console | None = 
         console.print(f"  {len(lost)} models diverged and are left out of the means")
     for line in (
         f"Folder: {folder}",
-        f"Next: python scripts/transfer.py run={_folder(content, folder)}",
+        f"Next: fairrep transfer run={_folder(content, folder)}",
     ):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 

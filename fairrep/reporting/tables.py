@@ -56,7 +56,7 @@ def print_report(
     for line in (
         f"tensorboard --logdir {folder}",
         f'python -c "import fairrep; print(fairrep.load_encoder({loaded}))"',
-        f"python scripts/train.py -m penalty={metrics['penalty']} penalty.weight=1,10,100",
+        f"fairrep train -m penalty={metrics['penalty']} penalty.weight=1,10,100",
     ):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
 

@@ -102,7 +102,7 @@ def check_stack(
     if len(shapes) > 1:
         raise ConfigError(
             "models of a stack must have parameters of the same shapes; sweep other settings "
-            "with scripts/train.py -m."
+            "with fairrep train -m."
         )
     for name in ("epochs", "batch_size", "allocation"):
         if len({getattr(one, name) for one in settings}) > 1:

@@ -130,7 +130,7 @@ def run_layers(
     if isinstance(module, BatchStandardise) or any(is_random(part) for part in module.modules()):
         raise ConfigError(
             f"a stack cannot hold the layer {type(module).__name__}; train such models one by one "
-            "with scripts/train.py -m."
+            "with fairrep train -m."
         )
     return vmap(lambda p, rows: functional_call(module, p, (rows,)))(own, x)
 

@@ -114,5 +114,5 @@ def is_random(module: nn.Module) -> bool:
 def _refusal(trunk: UserTrunk, reason: str) -> ConfigError:
     return ConfigError(
         f"a stack cannot hold encoder.target '{trunk.target}': {reason}; train such models one by "
-        "one with scripts/train.py -m."
+        "one with fairrep train -m."
     )

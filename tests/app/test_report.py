@@ -76,5 +76,5 @@ def test_a_run_from_the_shell_keeps_its_command(finish, tmp_path):
     code, _, err = finish("train.py", *settings, "hydra.run.dir=out")
     assert code == 0, err
     command = json.loads((tmp_path / "out" / "env.json").read_text())["command"]
-    assert command.startswith("python scripts/train.py data=german epochs=1 twin=false")
+    assert command.startswith("fairrep train data=german epochs=1 twin=false")
     assert "'evaluation.heads=[logistic]'" in command  # quoted for a shell

@@ -143,13 +143,13 @@ def test_a_killed_sweep_goes_on_to_the_same_front(front, content, table, tmp_pat
     with pytest.raises(RunError, match="unfinished run; continue it with resume="):
         sweep(*settings, folder=folder)
     environment = folder / "env.json"
-    asked = json.loads(environment.read_text()) | {"command": "python scripts/sweep.py as asked"}
+    asked = json.loads(environment.read_text()) | {"command": "fairrep sweep as asked"}
     environment.write_text(json.dumps(asked))
     sweep(f"resume={folder}", folder=folder)
     again = json.loads((folder / "front.json").read_text())
     for key in ("points", "selection", "hypervolume", "references"):
         assert again[key] == content[key]
-    assert again["command"] == "python scripts/sweep.py as asked"
+    assert again["command"] == "fairrep sweep as asked"
     with pytest.raises(RunError, match="already holds a finished sweep"):
         sweep(f"resume={folder}", folder=folder)
 

@@ -109,7 +109,7 @@ def test_check_ends_with_the_command_that_trains(capsys, tmp_path):
     assert run("check", path, "--sensitive", "sex", "--tasks", "hired", "grade") == 0
     next_line = capsys.readouterr().out.strip().splitlines()[-1]
     assert shlex.split(next_line.removeprefix("Next: ")) == [
-        *("python", "scripts/train.py", "data=csv", f"data.path='{path}'"),
+        *("fairrep", "train", "data=csv", f"data.path='{path}'"),
         *("data.sensitive=[sex]", "data.tasks.seen=[hired,grade]", "data.drop=[id,'full name']"),
     ]
 
@@ -155,8 +155,10 @@ def test_a_users_csv_goes_from_check_to_a_trained_encoder_in_two_commands(tmp_pa
 
     checked = command("scripts/data.py", "check", path, "--sensitive", "sex", "--tasks", "hired")
     assert checked.returncode == 0, checked.stderr
-    words = shlex.split(checked.stdout.strip().splitlines()[-1].removeprefix("Next: python "))
-    trained = command(*words, "epochs=1", "twin=false", f"hydra.run.dir={tmp_path / 'run'}")
+    words = shlex.split(checked.stdout.strip().splitlines()[-1].removeprefix("Next: fairrep "))
+    trained = command(
+        "-m", "fairrep", *words, "epochs=1", "twin=false", f"hydra.run.dir={tmp_path / 'run'}"
+    )
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / "run" / "encoder" / "encoder.safetensors").is_file()
 

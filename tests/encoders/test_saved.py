@@ -139,7 +139,7 @@ def test_foreign_or_broken_json_is_refused(encoder, tmp_path, content):
 
 
 def test_a_folder_without_encoder_is_refused_with_what_to_do(tmp_path):
-    with pytest.raises(RunError, match=r"encoder\.json.*scripts/train\.py"):
+    with pytest.raises(RunError, match=r"encoder\.json.*fairrep train"):
         load_encoder(tmp_path)
 
 

@@ -115,7 +115,7 @@ def front() -> dict[str, Any]:
     return {
         "schema": 1, "dataset": "people", "title": "People", "sensitive": ["sex"],
         "groups": {"f": 10, "m": 20}, "penalty": "mmd", "notion": "demographic_parity",
-        "seeds": [0, 1], "split_seed": 0, "command": "python scripts/sweep.py penalty=mmd",
+        "seeds": [0, 1], "split_seed": 0, "command": "fairrep sweep penalty=mmd",
         "environment": {"python": "3.11"}, "rows": {"train": 20, "val": 6, "test": 4},
         "harms": ["May embarrass."], "licence": "CC0", "source": "somewhere", "head": "mlp",
         "tasks": {"hired": {"kind": "binary", "seen": True}},
@@ -165,7 +165,7 @@ def write_run(folder: Path, groups: tuple[str, ...] = ("f", "m"), weight: float 
     write(folder / "plane.json", plane(groups))
     write(folder / "transfer" / "2026-01-01" / "transfer.json", transfer(groups))
     write(folder / "encoder" / "encoder.json", {"architecture": {"name": "mlp", "dim": 4}})
-    write(folder / "env.json", {"python": "3.11", "command": "python scripts/train.py"})
+    write(folder / "env.json", {"python": "3.11", "command": "fairrep train"})
     predictions(groups).to_parquet(folder / "predictions.parquet")
     return folder
 

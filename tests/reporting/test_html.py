@@ -76,7 +76,7 @@ def test_the_numbers_are_those_that_were_saved(tmp_path):
         "0.790", "0.110 [0.100, 0.120]",  # the selected model on test rows
         "0.830", "−0.100 [−0.200, 0.000]", "0.610", "boosting",  # transfer and leakage
         "May embarrass.", "CC0", "1,234", "got the job",  # the data
-        "70% of variance", "python scripts/sweep.py penalty=mmd", "3.11",
+        "70% of variance", "fairrep sweep penalty=mmd", "3.11",
     ):  # fmt: skip
         assert part in text, part
 

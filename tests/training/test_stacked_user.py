@@ -124,7 +124,7 @@ def test_a_module_that_would_not_be_its_single_run_is_refused(data, tmp_path, na
     assert f"a stack cannot hold encoder.target 'tests.encoders.user_modules:{name}'" in str(
         refused.value
     )
-    assert "one by one with scripts/train.py -m" in str(refused.value)
+    assert "one by one with fairrep train -m" in str(refused.value)
     assert not (tmp_path / "out").exists()
 
 
