@@ -197,7 +197,7 @@ class FairEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def save(self, folder: str | Path) -> None:
         """Write the folder that :func:`fairrep.load_encoder` reads; no pickle in it."""
         check_is_fitted(self)
-        save_encoder(self.encoder_, Path(folder))
+        save_encoder(self.encoder_, folder)
 
     def _overrides(self) -> list[str]:
         if isinstance(self.overrides, str):
