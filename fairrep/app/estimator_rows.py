@@ -18,8 +18,8 @@ from fairrep.data.prepare import Choices, prepare_table
 from fairrep.errors import EstimatorError, listed
 from fairrep.estimators.groups import fit_groups
 
-FROM_FIT = ("path", "test_path", "embeddings", "test_embeddings", "embeddings_key")
-FROM_FIT += ("sensitive", "seen", "novel")
+FILES = ("path", "test_path", "embeddings", "test_embeddings", "embeddings_key")
+FROM_FIT = (*FILES, "sensitive", "seen", "novel")
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def join_rows(
     labels = _named(y, "y", rows=len(X), taken=X.columns)
     taken = [*X.columns, *labels.columns]
     groups = _named(sensitive_features, "s", rows=len(X), taken=taken, names=sensitive_names)
-    names = [*labels.columns, *groups.columns]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    beside = pd.concat([labels, groups], axis=1)
+    if repeated := sorted(set(beside.columns[beside.columns.duplicated()])):
         raise EstimatorError(
             f"columns of y and sensitive_features need names of their own, got {listed(repeated)} "
             "twice; rename one."
@@ -81,7 +81,7 @@ def join_rows(
     for name in labels.columns:
         if labels[name].isna().all():
             raise EstimatorError(f"task '{name}' has no label in any row; leave it out of y.")
-    frame = X.assign(**dict(labels.items()), **dict(groups.items()))
+    frame = X.assign(**{name: beside[name] for name in beside.columns})
     return NamedRows(frame, list(labels.columns), list(groups.columns))
 
 

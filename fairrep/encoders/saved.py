@@ -51,14 +51,15 @@ class TableEncoder(nn.Module):
             where that is not known. It does not know of rows of a fine-tuning.
         dim: size d of the representation.
 
-    A head of one's own on a frozen encoder (``docs/encoder.md`` fine-tunes one with Lightning):
+    A head of one's own on a frozen encoder, which :func:`load_encoder` would return for a run
+    (``docs/encoder.md`` fine-tunes one with Lightning):
 
     >>> import pandas as pd
     >>> import torch
     >>> from fairrep.encoders import TableEncoder, build_encoder
     >>> from fairrep.data import fit_schema
     >>> table = pd.DataFrame({"pay": [28.0, 41.0, 35.0, 30.0], "city": ["Pisa", "Rome"] * 2})
-    >>> network = build_encoder([0, 2], name="linear", dim=2)  # or fairrep.load_encoder("outputs/…")
+    >>> network = build_encoder([0, 2], name="linear", dim=2)
     >>> encoder = TableEncoder(network, fit_schema(table)).requires_grad_(False)
     >>> model = torch.nn.Sequential(encoder, torch.nn.Linear(encoder.dim, 1)).train()
     >>> adam = torch.optim.Adam(model.parameters())
