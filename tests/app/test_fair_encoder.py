@@ -23,6 +23,7 @@ import fairrep
 from fairrep.app import fair_encoder
 from fairrep.app.configs import compose_config
 from fairrep.app.train import train
+from fairrep.data import load_dataset
 from tests.app.conftest import QUICK
 from tests.data.helpers import people
 from tests.estimators.balanced import balanced_groups
@@ -75,19 +76,20 @@ def test_examples_hold():
     assert doctest.testmod(fair_encoder).failed == 0
 
 
-def test_the_same_rows_settings_and_seed_give_the_scripts_very_weights(tmp_path):
+@pytest.mark.parametrize("part", ["trained", pytest.param("twin", marks=pytest.mark.slow)])
+def test_the_same_rows_settings_and_seed_give_the_scripts_very_weights(part, tmp_path):
     """The script needs test rows, which the encoder does not read."""
     rows, others = people(300), people(80, seed=1)
-    for name, part in (("train.csv", rows), ("test.csv", others)):
-        part.to_csv(tmp_path / name, index=False)
-    columns = ["data.sensitive=[sex]", "data.tasks.seen=[hired,grade]"]
+    for name, table in (("train.csv", rows), ("test.csv", others)):
+        table.to_csv(tmp_path / name, index=False)
     paths = [f"data.path={tmp_path}/train.csv", f"data.test_path={tmp_path}/test.csv"]
-    options = ["penalty=mmd", "penalty.weight=20", "encoder=mlp", "encoder.dim=5", "epochs=3"]
-    options += ["seed=3", "batch_size=64", "optimizer.lr=0.01", "notion=equalized_odds"]
-    train("data=csv", *paths, *columns, *options, *QUICK, folder=tmp_path / "run")
+    options = ["data.sensitive=[sex]", "data.tasks.seen=[hired,grade]", "penalty=mmd"]
+    options += ["penalty.weight=20", "encoder=mlp", "encoder.dim=5", "epochs=3", "batch_size=64"]
+    options += ["seed=3", "optimizer.lr=0.01", "notion=equalized_odds", f"twin={part == 'twin'}"]
+    train("data=csv", *paths, *options, *QUICK, folder=tmp_path / "run")
     encoder = small(
         penalty="mmd",
-        weight=20,
+        weight=0 if part == "twin" else 20,
         encoder="mlp",
         dim=5,
         max_epochs=3,
@@ -97,15 +99,25 @@ def test_the_same_rows_settings_and_seed_give_the_scripts_very_weights(tmp_path)
         notion="equalized_odds",
     )
     read = pd.read_csv(tmp_path / "train.csv")
-    y = read[["hired", "grade"]]
-    encoder.fit(read, y, sensitive_features=read["sex"])
-    script = fairrep.load_encoder(tmp_path / "run")
+    encoder.fit(read, read[["hired", "grade"]], sensitive_features=read["sex"])
+    script = fairrep.load_encoder(tmp_path / "run" / (part if part == "twin" else ""))
     assert_same_weights(script.state_dict(), weights(encoder))
     assert script.schema == encoder.encoder_.schema
     np.testing.assert_array_equal(script.transform(others), encoder.transform(others[FEATURES]))
-    twin = fairrep.load_encoder(tmp_path / "run" / "twin")
-    encoder.set_params(weight=0).fit(read, y, sensitive_features=read["sex"])
-    assert_same_weights(twin.state_dict(), weights(encoder))
+
+
+@pytest.mark.slow
+def test_on_adults_training_rows_it_is_the_default_runs_encoder(tmp_path):
+    """With nothing set but the number of epochs."""
+    train("data=adult", "epochs=2", "twin=false", "transfer=false", *QUICK, folder=tmp_path / "run")
+    raw = load_dataset("adult")
+    rows = raw.frame[~raw.test_rows]
+    tasks = {name: raw.spec.tasks[name].derive(rows) for name in raw.spec.default_seen}
+    encoder = fairrep.FairEncoder(max_epochs=2, accelerator="cpu")
+    encoder.fit(rows[list(raw.spec.features)], pd.DataFrame(tasks), sensitive_features=rows["sex"])
+    script = fairrep.load_encoder(tmp_path / "run")
+    assert_same_weights(script.state_dict(), weights(encoder))
+    assert (script.tasks, script.groups) == (encoder.encoder_.tasks, encoder.encoder_.groups)
 
 
 def test_nothing_is_imported_before_it_is_asked_for():
