@@ -38,13 +38,22 @@ def build_data(config: DictConfig) -> PreparedData:
         ConfigError: a setting of another form than its own.
         DataError: rows or columns that cannot be used.
     """
+    return prepare_data(**data_options(config))
+
+
+def data_options(config: DictConfig) -> dict[str, Any]:
+    """The settings of ``config.data`` and the split, as :func:`prepare_data` takes them.
+
+    Raises:
+        ConfigError: a setting of another form than its own.
+    """
     for name in ("seed", "split_seed"):
         if not isinstance(config[name], int) or config[name] < 0:
             raise ConfigError(f"{name} must be an integer >= 0, got '{config[name]}'.")
     options = plain(config.data)
     tasks = {f"tasks.{name}": chosen for name, chosen in options.pop("tasks").items()}
     options = {key.removeprefix("tasks."): value for key, value in checked(options | tasks).items()}
-    return prepare_data(**options, split_seed=config.split_seed)
+    return options | {"split_seed": config.split_seed}
 
 
 def build_heads(config: DictConfig) -> list[str]:
@@ -62,7 +71,14 @@ def build_heads(config: DictConfig) -> list[str]:
 
 
 def build_settings(config: DictConfig, data: PreparedData) -> FitSettings:
-    """How long and how to train."""
+    """How long and how to train.
+
+    Raises:
+        ConfigError: a setting that is no whole number, or out of its range.
+    """
+    for name in ("epochs", "batch_size"):
+        if not isinstance(config[name], int | None):
+            raise ConfigError(f"{name} must be a whole number, got '{config[name]}'.")
     optimizer = OptimizerSettings(**plain(config.optimizer))
     steps = len(data.train) // max(1, config.batch_size)
     epochs = optimizer.epochs_for(max(1, steps)) if config.epochs is None else config.epochs

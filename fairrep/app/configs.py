@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.config_files import config_dir
@@ -22,10 +23,27 @@ def register_resolvers() -> None:
 
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
-    """Compose ``conf/NAME.yaml`` with overrides in Hydra's syntax."""
+    """Compose ``conf/NAME.yaml`` with overrides in Hydra's syntax.
+
+    Raises:
+        ConfigError: a setting that there is not, or not in Hydra's syntax.
+    """
     register_resolvers()
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        return compose(name, overrides=overrides)
+    try:
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            return compose(name, overrides=overrides)
+    except MissingConfigException as problem:
+        raise ConfigError(_unknown_choice(problem)) from problem
+    except HydraException as problem:
+        reason = str(problem).splitlines()[0]
+        raise ConfigError(f"settings {' '.join(overrides)}: {reason}") from problem
+
+
+def _unknown_choice(problem: MissingConfigException) -> str:
+    """Say that a group of configs has none of that name, and which it has."""
+    group, _, asked = str(problem.missing_cfg_file).rpartition("/")
+    known = [name for name in problem.options or () if not name.startswith("_")]
+    return f"{group} must be one of {', '.join(known)}, got '{asked}'."
 
 
 def resumed(config: DictConfig) -> DictConfig:

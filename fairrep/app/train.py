@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.certificates import certificate_of, merge_cells
-from fairrep.app.configs import compose_config, plain, resumed
+from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import INTERRUPTED, in_run_folder, is_first_process, quieten
+from fairrep.app.fitting import fit_module
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
 from fairrep.app.table_encoder import table_encoder
@@ -20,7 +21,7 @@ from fairrep.data import PreparedData, describe
 from fairrep.encoders import runs_user_code, save_encoder
 from fairrep.evaluation import evaluate_representation, represent
 from fairrep.reporting import tables
-from fairrep.training import FairEncoderModule, FitProgress, FitResult, FitSettings, fit
+from fairrep.training import FairEncoderModule, FitResult
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,15 @@ def carry_out(plan: Plan, config: DictConfig, data: PreparedData) -> dict[str, A
         folder.write_json(DATA, describe(data))
     results = []
     for part, module in zip(plan.parts, plan.modules):
-        fitted = _fit(part, module, data, config, plan.settings)
+        fitted = fit_module(
+            module,
+            data,
+            config,
+            plan.settings,
+            part.folder.path,
+            title=part.name,
+            logger=part.folder.logger(config.logger.name),
+        )
         if first:
             merge_cells(module.encoder, data, config)
             _export(part, module, data, fitted)
@@ -117,26 +126,6 @@ def _parts(config: DictConfig, folder: RunFolder) -> list[Part]:
     label = weight if isinstance(weight, str) else f"{weight:g}"
     trained = Part(f"{config.penalty.name}, λ = {label}", folder, twin=False)
     return [trained, Part("twin, λ = 0", folder.twin, twin=True)] if config.twin else [trained]
-
-
-def _fit(
-    part: Part,
-    module: FairEncoderModule,
-    data: PreparedData,
-    config: DictConfig,
-    settings: FitSettings,
-) -> FitResult:
-    options = plain(config.trainer)
-    bar = options.pop("enable_progress_bar") and is_first_process()
-    return fit(
-        module,
-        data,
-        settings,
-        part.folder.path,
-        trainer=options,
-        logger=part.folder.logger(config.logger.name),
-        callbacks=[FitProgress(part.name)] if bar else [],
-    )
 
 
 def _export(part: Part, module: FairEncoderModule, data: PreparedData, fitted: FitResult) -> None:

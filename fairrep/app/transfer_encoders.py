@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
+from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from fairrep.app.build import build_module, build_settings
-from fairrep.app.configs import plain
+from fairrep.app.build import build_module
+from fairrep.app.fitting import fit_without_folder
 from fairrep.data import PreparedData
 from fairrep.encoders import Encoder, TableEncoder, load_encoder, runs_user_code
 from fairrep.evaluation.transfer import TRAINED, TWIN
-from fairrep.training import fit
 
 
 def run_encoder(folder: Path, config: DictConfig) -> TableEncoder:
@@ -32,12 +31,11 @@ def loaded(run: Path, config: DictConfig) -> dict[str, Encoder]:
 
 def retrained(config: DictConfig, data: PreparedData, *, seed: int) -> dict[str, Encoder]:
     """Train the run's settings anew with another seed, or on other seen tasks, and its twin."""
-    settings = OmegaConf.merge(config, {"seed": seed})
-    trainer = plain(settings.trainer) | {"enable_progress_bar": False}
+    own = {"seed": seed, "trainer": {"enable_progress_bar": False}}
+    settings = cast(DictConfig, OmegaConf.merge(config, own))
     encoders = {}
     for name in (TRAINED, TWIN) if config.twin else (TRAINED,):
-        module = build_module(settings, data, twin=name == TWIN)  # type: ignore[arg-type]
-        with tempfile.TemporaryDirectory() as folder:
-            fit(module, data, build_settings(settings, data), Path(folder), trainer=trainer)  # type: ignore[arg-type]
+        module = build_module(settings, data, twin=name == TWIN)
+        fit_without_folder(module, data, settings, title=name)
         encoders[name] = module.encoder.cpu().eval()
     return encoders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -85,8 +86,10 @@ def labelled_rows(raw: RawData, tasks: Sequence[str]) -> RawData:
             f"every row needs a label for at least one of {', '.join(tasks)}, but {bare} rows "
             "have none; drop those rows."
         )
-    test_rows = None if raw.test_rows is None else raw.test_rows[known]
-    return RawData(raw.spec, raw.frame[known], test_rows, raw.notes)
+    test_rows, val_rows = (
+        None if chosen is None else chosen[known] for chosen in (raw.test_rows, raw.val_rows)
+    )
+    return replace(raw, frame=raw.frame[known], test_rows=test_rows, val_rows=val_rows)
 
 
 def _regression(

@@ -136,6 +136,7 @@ def prepare_table(raw: RawData, choices: Choices) -> PreparedData:
     split = split_rows(
         strata(raw, intersections(name_groups(attributes, bins=choices.bins)), [*seen, *novel]),
         test_rows=raw.test_rows,
+        val_rows=raw.val_rows,
         test_fraction=choices.test_fraction,
         calibration=choices.calibration,
         val_fraction=choices.val_fraction,

@@ -79,13 +79,15 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class RawData:
-    """A typed table with its spec and, where the publisher made one, the official test rows."""
+    """A typed table with its spec and, where somebody has chosen them, its test and other rows."""
 
     spec: DatasetSpec
     frame: pd.DataFrame
     test_rows: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     """What a reader should know about these very files, e.g. columns that they lack."""
+    val_rows: np.ndarray | None = None
+    """Rows to select on, as booleans; ``None`` draws them."""
 
 
 @dataclass(frozen=True)

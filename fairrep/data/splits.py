@@ -25,6 +25,7 @@ def split_rows(
     strata: np.ndarray,
     *,
     test_rows: np.ndarray | None,
+    val_rows: np.ndarray | None = None,
     test_fraction: float,
     calibration: float,
     val_fraction: float,
@@ -39,6 +40,8 @@ def split_rows(
         strata: a code >= 0 per row; shares of each code are kept in every split (codes too rare
             to share out are pooled).
         test_rows: the publisher's test rows as booleans; ``None`` draws ``test_fraction``.
+        val_rows: chosen validation rows as booleans, never calibration rows; ``None`` draws
+            ``val_fraction``.
         test_fraction: share of all rows, in (0, 1).
         calibration: share of the rows that are not test rows, in [0, 1): those that nothing but a
             certificate reads.
@@ -59,11 +62,19 @@ def split_rows(
         rest, test = _stratified(rows, strata, test_fraction, split_seed)
     else:
         rest, test = rows[~test_rows], rows[test_rows]
+    if val_rows is not None:
+        rest, val = rest[~val_rows[rest]], rest[val_rows[rest]]
     held_out = rest[:0]
     if calibration > 0:
         rest, held_out = _drawn(rest, calibration, split_seed)
-    train, val = _stratified(rest, strata, val_fraction, split_seed)
-    return RowSplit(train, val, test, held_out)
+    if val_rows is None:
+        rest, val = _stratified(rest, strata, val_fraction, split_seed)
+    if not (len(rest) and len(val)):
+        raise DataError(
+            f"rows to train on and rows to select on are needed, got {len(rest)} and {len(val)}; "
+            "choose other validation rows."
+        )
+    return RowSplit(rest, val, test, held_out)
 
 
 def _drawn(rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

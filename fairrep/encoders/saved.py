@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,17 @@ FITTED = "fitted_rows.safetensors"
 class TableEncoder(nn.Module):
     """A trained encoder with its preprocessing: tables in, representations out.
 
-    ``forward`` maps the preprocessed matrix and can be trained further inside any model;
-    ``transform`` maps raw tables in evaluation mode.
+    ``transform`` maps raw tables in evaluation mode. ``forward`` maps the preprocessed matrix that
+    ``encode`` makes, and can be trained further inside any model:
+
+    - ``requires_grad_(False)`` freezes all of it: the weights, and in evaluation mode, in which it
+      then stays whatever the mode of the model around it, dropout and the statistics of the output.
+    - ``train()`` fine-tunes as it was trained: every batch standardises the output by itself, and
+      the statistics that evaluation uses follow.
+    - Left in evaluation mode, in which :func:`load_encoder` returns it, it has gradients too, and
+      its statistics stay: the choice for batches of a few rows.
+
+    Fine-tuning optimises what it is told to: without a penalty, groups come apart again.
 
     Attributes:
         encoder: the network.
@@ -39,8 +48,29 @@ class TableEncoder(nn.Module):
         tasks: the tasks it was trained on.
         groups: the groups it was made fair between.
         fitted: which rows it was trained and selected on, for a certificate to refuse them; None
-            where that is not known.
+            where that is not known. It does not know of rows of a fine-tuning.
         dim: size d of the representation.
+
+    A head of one's own on a frozen encoder, which :func:`load_encoder` would return for a run
+    (``docs/encoder.md`` fine-tunes one with Lightning):
+
+    >>> import pandas as pd
+    >>> import torch
+    >>> from fairrep.encoders import TableEncoder, build_encoder
+    >>> from fairrep.data import fit_schema
+    >>> table = pd.DataFrame({"pay": [28.0, 41.0, 35.0, 30.0], "city": ["Pisa", "Rome"] * 2})
+    >>> network = build_encoder([0, 2], name="linear", dim=2)
+    >>> encoder = TableEncoder(network, fit_schema(table)).requires_grad_(False)
+    >>> model = torch.nn.Sequential(encoder, torch.nn.Linear(encoder.dim, 1)).train()
+    >>> adam = torch.optim.Adam(model.parameters())
+    >>> x, y = encoder.encode(table), torch.tensor([0.0, 1.0, 1.0, 0.0])
+    >>> for _ in range(3):
+    ...     loss = torch.nn.functional.binary_cross_entropy_with_logits(model(x)[:, 0], y)
+    ...     adam.zero_grad()
+    ...     loss.backward()
+    ...     adam.step()
+    >>> encoder.training, model[1].training
+    (False, True)
     """
 
     def __init__(
@@ -60,9 +90,35 @@ class TableEncoder(nn.Module):
         self.fitted = fitted
         self.dim = encoder.dim
 
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing of it can be trained."""
+        return not any(weights.requires_grad for weights in self.parameters())
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Let the weights be trained, or freeze them and enter evaluation mode for good."""
+        super().requires_grad_(requires_grad)
+        return self if requires_grad else self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, as any module's; while frozen it is evaluation mode."""
+        return super().train(mode and not self.frozen)
+
     def forward(self, x: Float[Tensor, "n p"]) -> Float[Tensor, "n d"]:
-        """Represent preprocessed rows (``schema.encode`` makes them)."""
+        """Represent preprocessed rows (:meth:`encode` makes them)."""
         return self.encoder(x)
+
+    def encode(self, table: pd.DataFrame | np.ndarray) -> Float[Tensor, "n p"]:
+        """Preprocess raw rows for :meth:`forward`: x, on the CPU.
+
+        Args:
+            table: a DataFrame with the schema's columns in any order, or an array with them in
+                the schema's order.
+
+        Raises:
+            SchemaError: a column is missing, not a number or infinite.
+        """
+        return torch.from_numpy(self.schema.encode(table))
 
     @torch.no_grad()
     def transform(
@@ -71,15 +127,14 @@ class TableEncoder(nn.Module):
         """Represent raw rows (n, d) as float32.
 
         Args:
-            table: a DataFrame with the schema's columns in any order, or an array with them in
-                the schema's order.
+            table: as in :meth:`encode`.
             batch_size: rows on the device at a time.
 
         Raises:
             SchemaError: a column is missing, not a number or infinite.
         """
         device = next(self.parameters()).device
-        x = torch.from_numpy(self.schema.encode(table))
+        x = self.encode(table)
         was_training = self.training
         self.eval()
         try:
@@ -98,13 +153,14 @@ def cardinalities(schema: TableSchema) -> list[int]:
     return of_columns + [2] * len(schema.indicators)
 
 
-def save_encoder(encoder: TableEncoder, folder: Path) -> None:
+def save_encoder(encoder: TableEncoder, folder: str | Path) -> None:
     """Write ``encoder.safetensors`` and ``encoder.json`` into ``folder`` (made if absent).
 
     ``fitted_rows.safetensors`` stands beside them where the encoder knows which rows it was fitted
     on. It holds hashes of rows: whoever has it can tell whether a person whose columns they know
     was among them. Delete it before an encoder is published; it is needed for certificates alone.
     """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     description = {
         "format": FORMAT,

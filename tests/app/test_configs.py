@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 from sklearn.base import is_classifier, is_regressor
 
 from fairrep.app.build import build_data, build_module, build_settings
 from fairrep.app.configs import compose_config, config_dir
+from fairrep.errors import ConfigError
 from tests.app.conftest import ROOT
 
 CONF = ROOT / "conf"
@@ -98,9 +98,13 @@ def test_seed_moves_the_initialisation(german):
     assert not first.encoder.trunk.out.weight.equal(second.encoder.trunk.out.weight)
 
 
-def test_unknown_keys_are_refused():
-    with pytest.raises(ConfigCompositionException, match="wieght"):
+def test_unknown_keys_and_choices_are_refused_on_one_line():
+    with pytest.raises(ConfigError, match=r"^settings penalty\.wieght=1: .*wieght.*$"):
         compose_config("train", ["penalty.wieght=1"])
+    with pytest.raises(ConfigError, match=r"^encoder must be one of cells, .*, got 'forest'\.$"):
+        compose_config("train", ["encoder=forest"])
+    with pytest.raises(ConfigError, match=r"^settings seed:1: .*$"):
+        compose_config("train", ["seed:1"])
 
 
 def test_configs_are_found_beside_the_package():

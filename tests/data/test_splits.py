@@ -93,3 +93,19 @@ def test_a_fraction_outside_the_open_unit_interval_is_refused(name, value):
 def test_too_few_rows_are_refused_with_their_number():
     with pytest.raises(DataError, match="1 rows are too few"):
         split(np.array([0]))
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.3])
+def test_chosen_validation_rows_stay_chosen_and_never_calibrate(calibration):
+    official, chosen = np.arange(1000) >= 700, np.arange(1000) % 3 == 0
+    parts = split(test_rows=official, val_rows=chosen, calibration=calibration)
+    assert parts.val.tolist() == [row for row in range(700) if row % 3 == 0]
+    rest = [row for row in range(700) if row % 3]
+    assert sorted([*parts.train, *parts.calibration]) == rest
+    assert len(parts.calibration) == round(calibration * len(rest))
+
+
+@pytest.mark.parametrize("chosen", [np.zeros(1000, bool), np.ones(1000, bool)])
+def test_chosen_validation_rows_leave_some_on_both_sides(chosen):
+    with pytest.raises(DataError, match="rows to train on and rows to select on are needed"):
+        split(val_rows=chosen)

@@ -94,3 +94,11 @@ def test_numbers_with_some_words_are_refused_with_the_row(tmp_path):
         prepare("csv", path=path, **CHOICES)
     stated = prepare("csv", path=path, types={"age": "categorical"}, **CHOICES)
     assert isinstance(stated.schema.columns[0], CategoricalColumn)
+
+
+def test_a_column_of_categories_may_hold_numbers_and_words(tmp_path):
+    """Its type, which parquet keeps, says what it is."""
+    codes = people()["age"].astype(str).where(people().index != 3, "unknown").astype("category")
+    people().assign(code=codes).to_parquet(tmp_path / "people.parquet")
+    data = prepare("csv", path=str(tmp_path / "people.parquet"), **CHOICES)
+    assert type(data.schema.columns[data.schema.names.index("code")]) is CategoricalColumn

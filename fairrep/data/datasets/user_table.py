@@ -87,11 +87,30 @@ def _read(
     frame, test_rows = _read_files(files)
     embeddings = read_embeddings(beside, frame, test_rows, drop) if beside else None
     elsewhere = set(embeddings.columns if embeddings else ())
-    _require_columns(frame, [*types, *positive, *(name for name in drop if name not in elsewhere)])
-    _refuse_mixed(frame, stated=types)
-    spec = table_spec(frame, str(files[0]), types=types, positive=positive, drop=drop)
+    own = [name for name in drop if name not in elsewhere]
+    spec = checked_spec(frame, str(files[0]), types=types, positive=positive, drop=own)
     raw = RawData(spec, frame, test_rows)
     return with_embeddings(raw, embeddings) if embeddings else raw
+
+
+def checked_spec(
+    frame: pd.DataFrame,
+    title: str,
+    *,
+    types: Mapping[str, str],
+    positive: Mapping[str, str],
+    drop: Sequence[str],
+) -> DatasetSpec:
+    """Describe a table, from a file or in memory, unless settings and columns do not fit it.
+
+    The arguments are those of :func:`source`; ``title`` is what the table is called.
+
+    Raises:
+        DataError: a column of the settings that is not there, one of numbers and words.
+    """
+    _require_columns(frame, [*types, *positive, *drop])
+    _refuse_mixed(frame, stated=types)
+    return table_spec(frame, title, types=types, positive=positive, drop=drop)
 
 
 def table_spec(
@@ -146,7 +165,7 @@ def _refuse_mixed(frame: pd.DataFrame, stated: Mapping[str, str]) -> None:
 
 def mixed_values(column: pd.Series) -> str | None:
     """Say what is wrong with a column that is mostly numbers but for some words."""
-    if pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
         return None
     words = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
     count, known = int(words.sum()), int(column.notna().sum())
