@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairrep.encoders.heads import task_predictions
 from fairrep.evaluation.boosting_head import fit_boosting_head
 from fairrep.evaluation.linear_head import fit_linear_heads, moments
 from fairrep.evaluation.mlp_head import fit_mlp_heads
@@ -87,17 +88,7 @@ def fit_heads(
 
 def predictions(outputs: Tensor, tasks: Sequence[TaskSpec]) -> list[np.ndarray]:
     """Turn heads' outputs (n, o) into probabilities, or regression values in the labels' units."""
-    parts = outputs.detach().cpu().double().split([task.outputs for task in tasks], dim=1)
-    return [_prediction(part, task) for part, task in zip(parts, tasks)]
-
-
-def _prediction(outputs: Tensor, task: TaskSpec) -> np.ndarray:
-    if task.kind == "multiclass":
-        return outputs.softmax(1).numpy()
-    column = outputs[:, 0]
-    if task.kind == "binary":
-        return column.sigmoid().numpy()
-    return (column * task.scale + task.mean).numpy()
+    return [p.numpy() for p in task_predictions(outputs.detach().cpu().double(), tasks)]
 
 
 def _stacked(
