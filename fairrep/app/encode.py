@@ -27,7 +27,8 @@ from fairrep.app.transfer_encoders import run_encoder
 from fairrep.data.streams import TableStream, open_table
 from fairrep.errors import ConfigError, FairrepError
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def main(config: DictConfig) -> None:

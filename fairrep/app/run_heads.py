@@ -29,10 +29,10 @@ def run_heads(run: Path, head: str | None, *, dim: int) -> SavedHeads | None:
             "that were trained with the encoder; train again, or give head=FOLDER."
         )
     heads = load_heads(folder)
-    if heads.dim != dim:
+    if heads.network.dim != dim:
         raise RunError(
             f"head must read a representation of size {dim}, but those of '{folder}' read "
-            f"{heads.dim}; they are of another encoder."
+            f"{heads.network.dim}; they are of another encoder."
         )
     return heads
 

@@ -30,4 +30,4 @@ def fitted_rows(data: PreparedData) -> FittedRows:
 
 def joint_heads(module: FairEncoderModule) -> SavedHeads:
     """The heads that were trained with the encoder."""
-    return SavedHeads(module.heads.cpu().eval(), module.tasks, module.encoder.dim)
+    return SavedHeads(module.heads.cpu().eval(), module.tasks)

@@ -76,7 +76,7 @@ class _Parquet:
                 _require_number(file, columns.field(column.name))
         self.file, self.names, self.keep = file, list(schema.names), list(keep)
         self.kept = pa.schema([columns.field(name) for name in keep])
-        self.rows = pq.read_metadata(file).num_rows
+        self.rows: int | None = pq.read_metadata(file).num_rows
         if not self.rows:
             raise DataError(f"'{file}' has columns but no rows; there is nothing to encode.")
         self._texts = [
@@ -132,7 +132,7 @@ class _Parquet:
 class _Csv:
     """Chunks of lines; what the schema knows as text is never read as a number."""
 
-    rows = None
+    rows: int | None = None
 
     def __init__(self, file: Path, schema: TableSchema, keep: tuple[str, ...]) -> None:
         names = csv_names(file)

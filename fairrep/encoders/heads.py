@@ -24,7 +24,7 @@ class MultitaskHeads(nn.Module):
 
     def __init__(self, tasks: Sequence[TaskSpec], dim: int, *, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.hidden = list(hidden)
+        self.dim, self.hidden = dim, list(hidden)
         self.sizes = [task.outputs for task in tasks]
         heads = [_mlp(dim, hidden, size) for size in self.sizes] if hidden else []
         self.heads = nn.ModuleList(heads or [nn.Linear(dim, sum(self.sizes))])
@@ -40,6 +40,15 @@ class MultitaskHeads(nn.Module):
             self.heads, outputs.split([_last(h).out_features for h in self.heads])
         ):
             _last(head).bias.copy_(part)
+
+    @torch.no_grad()
+    def absorb(self, mean: Float[Tensor, " d"], scale: Float[Tensor, " d"]) -> None:
+        """Let heads that read (z - mean) / scale read z instead, with the same outputs."""
+        for head in self.heads:
+            layer = head[0] if isinstance(head, nn.Sequential) else head
+            assert isinstance(layer, nn.Linear)
+            layer.weight.div_(scale)
+            layer.bias.sub_(layer.weight @ mean)
 
 
 def task_predictions(

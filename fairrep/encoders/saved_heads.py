@@ -23,8 +23,6 @@ class SavedHeads(NamedTuple):
 
     network: MultitaskHeads
     tasks: tuple[TaskSpec, ...]
-    dim: int
-    """Size d of the representation that they read."""
 
 
 def save_heads(heads: SavedHeads, folder: Path) -> None:
@@ -32,7 +30,7 @@ def save_heads(heads: SavedHeads, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     description = {
         "format": FORMAT,
-        "dim": heads.dim,
+        "dim": heads.network.dim,
         "hidden": heads.network.hidden,
         "tasks": [task.to_json() for task in heads.tasks],
     }
@@ -60,4 +58,4 @@ def load_heads(folder: str | Path) -> SavedHeads:
         raise RunError(
             f"'{place}' does not hold whole saved heads: {' '.join(str(problem).split())}"
         ) from problem
-    return SavedHeads(network.eval(), tasks, saved["dim"])
+    return SavedHeads(network.eval(), tasks)

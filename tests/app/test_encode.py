@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 import fairrep
 from fairrep.app import encode as command
 from fairrep.app.encode import encode, in_order
 from fairrep.app.encode_pieces import Pieces
+from fairrep.app.transfer import transfer
 from fairrep.data.streams import open_table
 from fairrep.encoders import load_heads, task_predictions
 from fairrep.errors import ConfigError, DataError, RunError, SchemaError
@@ -269,6 +272,23 @@ def test_a_run_without_joint_heads_says_what_to_do(folder, run_of_people, tmp_pa
         encode(*paths, "head=joint")
     joint = run_of_people / "heads" / "joint"
     assert encode(*paths, f"head={joint}", "z=false") == 700
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["logistic", "mlp"])
+def test_fresh_heads_of_the_transfer_protocol_score_as_they_were_tested(
+    run_of_people, tmp_path, head
+):
+    transfer(f"run={run_of_people}", f"out={tmp_path / 'transfer'}", f"head={head}")
+    content = json.loads((tmp_path / "transfer" / "transfer.json").read_text())
+    figures = content["figures"]["hired"]["trained"][head]
+    heads, people = tmp_path / "transfer" / "heads" / head, run_of_people.parent / "people.csv"
+    paths = (f"run={run_of_people}", f"input={people}", f"output={tmp_path / 'z.parquet'}")
+    encode(*paths, f"head={heads}", "z=false")
+    tested = pd.read_parquet(run_of_people / "predictions.parquet").set_index("row")
+    scores = pd.read_parquet(tmp_path / "z.parquet").loc[tested.index, "hired"]
+    assert roc_auc_score(tested["hired/label"], scores) == pytest.approx(figures["auc"], abs=1e-3)
+    assert {task.name for task in load_heads(heads).tasks} == {"hired", "field", "score"}
 
 
 @pytest.mark.slow
