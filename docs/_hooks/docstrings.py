@@ -1,0 +1,32 @@
+r"""Docstrings' roles become Markdown: ``:math:`x` ``, ``.. math::`` and ``:class:`x` ``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from griffe import Extension, Object
+
+MATH = re.compile(r":math:`([^`]+)`")
+BLOCK = re.compile(r"^([ ]*)\.\. math::(.*(?:\n\1[ ]+\S.*|\n(?=\n\1[ ]+\S))*)", re.MULTILINE)
+ROLE = re.compile(r":(?:class|func|meth|mod):`~?([\w.]+)`")
+
+
+class Roles(Extension):
+    """Rewrites every docstring before it is parsed."""
+
+    def on_object(self, *, obj: Object, **_: Any) -> None:
+        """Called for each module, class, function and attribute."""
+        if obj.docstring:
+            obj.docstring.value = markdown(obj.docstring.value)
+
+
+def markdown(text: str) -> str:
+    """The same text with Markdown's formulas and plain names."""
+    text = BLOCK.sub(lambda found: f"{found[1]}$$\n{_lines(found)}\n{found[1]}$$", text)
+    text = MATH.sub(lambda found: f"${' '.join(found[1].split())}$", text)
+    return ROLE.sub(lambda found: f"`{found[1].rpartition('.')[2]}`", text)
+
+
+def _lines(found: re.Match[str]) -> str:
+    return f"{found[1]}{' '.join(found[2].split())}"
