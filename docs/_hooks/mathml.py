@@ -33,6 +33,8 @@ def _letter(found: re.Match[str]) -> str:
     """Browsers know letters of their own in place of ``mathvariant``."""
     char, variant = found["char"], found["variant"]
     upper, lower, digit = FIRST[variant]
-    first, zero = (upper, "A") if char.isupper() else (lower, "a") if char.isalpha() else (digit, "0")
+    first, zero = (
+        (upper, "A") if char.isupper() else (lower, "a") if char.isalpha() else (digit, "0")
+    )
     letter = PLAIN.get(variant, {}).get(char) or chr(first + ord(char) - ord(zero))
     return f"<{found['tag']}>{letter}</{found['tag']}>"

@@ -72,7 +72,9 @@ def page(conf: Path) -> str:
     for group in sorted(folders, key=lambda name: (*GROUPS, name).index(name)):
         about = f": {GROUPS[group]}" if group in GROUPS else ""
         parts.append(f"## `{group}`{about}\n")
-        choices = sorted((conf / group).glob("*.yaml"), key=lambda path: (path.stem[0] != "_", path))
+        choices = sorted(
+            (conf / group).glob("*.yaml"), key=lambda path: (path.stem[0] != "_", path)
+        )
         for path in choices:
             shared = path.stem.startswith("_")
             name = f"of several (`{path.stem}`)" if shared else f"`{group}={path.stem}`"
