@@ -25,9 +25,10 @@ AS_THEY_ARE = ("experiment", "tune")  # presets
 INTRODUCTION = """# Settings
 
 Every command reads one file of `conf/` and takes any of its keys as `key=value`, in
-[Hydra](https://hydra.cc)'s syntax: `python scripts/train.py penalty=mmd penalty.weight=3`. A group such
-as `penalty` is a folder; `penalty=mmd` chooses the file `conf/penalty/mmd.yaml`, and its keys then
-begin with `penalty.` This page is made of these files: key, default, meaning. `null` is "not set".
+[Hydra](https://hydra.cc)'s syntax: `python scripts/train.py penalty=mmd penalty.weight=3`. A group
+such as `penalty` is a folder; `penalty=mmd` chooses the file `conf/penalty/mmd.yaml`, and its keys
+then begin with `penalty.` This page is made of these files: key, default, meaning. `null` is
+"not set".
 """
 COMMANDS = ["train", "sweep", "transfer", "certify", "ferm", "fair_regression", "tune", "report"]
 GROUPS = {
@@ -63,7 +64,7 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 def page(conf: Path) -> str:
     """The page as Markdown."""
-    roots = [path for path in conf.glob("*.yaml")]
+    roots = list(conf.glob("*.yaml"))
     roots.sort(key=lambda path: (COMMANDS + [path.stem]).index(path.stem))
     parts = [INTRODUCTION, "## Commands\n"]
     parts += [_section(path, f"{path.stem}.py", "") for path in roots]
