@@ -93,7 +93,7 @@ def _section(path: Path, name: str, prefix: str) -> str:
     if path.parent.name == "conf":
         heading += _groups(text)
     rows = [
-        f"| `{prefix}{one.key}` | {_code(one.value)} | {_cell(one.about)} |"
+        f"| {_key(prefix + one.key)} | {_code(one.value)} | {_cell(one.about)} |"
         for one in settings(text)
         if not (prefix and one.key == "name")
     ]
@@ -185,6 +185,11 @@ def _header(text: str) -> str:
         if "@package" not in line:
             lines.append(line.removeprefix("#").strip())
     return " ".join(lines)
+
+
+def _key(key: str) -> str:
+    """A key that may break into lines behind its dots."""
+    return f"<code>{key.replace('.', '.<wbr>')}</code>"
 
 
 def _code(value: str) -> str:
