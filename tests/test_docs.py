@@ -21,8 +21,6 @@ from fairrep.app.configs import compose_config
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 COMMAND = re.compile(r"(?:\$ )?(?:python )?(?P<folder>scripts|benchmarks)/(?P<name>\w+)\.py")
-    r"(?:\$ )?(?:python (?:-m )?)?(?P<folder>scripts|benchmarks)/(?P<name>\w+)\.py"
-)
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 
 
