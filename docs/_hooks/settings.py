@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ def _section(path: Path, name: str, prefix: str) -> str:
     if path.parent.name == "conf":
         heading += _groups(text)
     rows = [
-        f"| {_key(prefix + one.key)} | {_code(one.value)} | {_cell(one.about)} |"
+        f"| {_code(prefix + one.key)} | {_code(one.value)} | {_cell(one.about)} |"
         for one in settings(text)
         if not (prefix and one.key == "name")
     ]
@@ -187,13 +188,10 @@ def _header(text: str) -> str:
     return " ".join(lines)
 
 
-def _key(key: str) -> str:
-    """A key that may break into lines behind its dots."""
-    return f"<code>{key.replace('.', '.<wbr>')}</code>"
-
-
-def _code(value: str) -> str:
-    return f"`{_cell(value)}`" if value else ""
+def _code(text: str) -> str:
+    """Code that may break into lines behind dots, commas and underscores."""
+    broken = re.sub(r"([.,_])(?=\S)", r"\1<wbr>", html.escape(_cell(text), quote=False))
+    return f"<code>{broken}</code>" if text else ""
 
 
 def _cell(text: str) -> str:
