@@ -2,6 +2,7 @@
 # make sweep ARGS="penalty=mmd"               a whole front: 8 λ, 3 seeds and their λ = 0 twins
 # make test | test-slow | check               the suites, the static checks
 # make dist                                   dist/: the wheel and the source distribution
+# make docs | docs-serve                      the documentation in site/, or at http://127.0.0.1:8000
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ ARGS ?=
 # installing compiles nothing: what is imported is compiled once, by the first process that needs it
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train sweep test test-slow check dist clean
+.PHONY: train sweep test test-slow check docs docs-serve dist clean
 
 train: $(VENV)/.run
 	$(BIN)/python scripts/train.py penalty=sinkhorn $(ARGS)
@@ -20,7 +21,7 @@ sweep: $(VENV)/.run
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: $(VENV)/.test
+test-slow: $(VENV)/.test $(VENV)/.docs
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
@@ -33,8 +34,14 @@ dist: $(VENV)/.test
 	rm -rf dist
 	$(BIN)/python -m build
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 clean:
-	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # a stamp per extra: installing happens once, and again when the requirements change
 $(VENV)/.run: pyproject.toml
@@ -45,6 +52,11 @@ $(VENV)/.run: pyproject.toml
 $(VENV)/.test: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[test]'
+	touch $@
+
+$(VENV)/.docs: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[docs]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml

@@ -21,7 +21,7 @@ from fairrep.data import PreparedData, describe
 from fairrep.encoders import runs_user_code, save_encoder, save_heads
 from fairrep.evaluation import evaluate_representation, represent
 from fairrep.reporting import tables
-from fairrep.training import FairEncoderModule, FitResult
+from fairrep.training import FairEncoderModule, FitResult, FitSettings
 
 
 @dataclass(frozen=True)
