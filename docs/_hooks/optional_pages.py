@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-PAGES = {"export.md": "Export and score in batches", "encoder.md": "Encode from a command"}
+PAGES = {"export.md": "Export and score in batches", "encoder.md": "Encoders in Python"}
 MENU = "How to"
 
 
