@@ -13,9 +13,9 @@ from fairrep.app.run_folder import DATA, METRICS, RunFolder
 from fairrep.app.sweep_evaluate import RAW, leading, model_name
 from fairrep.app.sweep_front import Front, Table
 from fairrep.app.sweep_plan import Model
-from fairrep.app.table_encoder import fitted_rows, table_encoder
+from fairrep.app.table_encoder import JOINT, fitted_rows, joint_heads, table_encoder
 from fairrep.data import PreparedData
-from fairrep.encoders import FittedRows, save_encoder
+from fairrep.encoders import FittedRows, save_encoder, save_heads
 from fairrep.evaluation import Several
 from fairrep.evaluation.several import MAJORITY
 from fairrep.training import FairEncoderModule, FitResult, StackResult
@@ -89,6 +89,7 @@ def _write_one(
     fitted: FittedRows,
 ) -> None:
     save_encoder(table_encoder(module.encoder.cpu().eval(), data, fitted), folder.path / "encoder")
+    save_heads(joint_heads(module), folder.path / JOINT)
     folder.write_predictions(predictions)
     z = module.encoder(data.test.x).numpy()
     write_plane(folder, z, predictions["group"].to_numpy(), metrics["seed"])

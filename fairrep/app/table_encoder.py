@@ -1,9 +1,13 @@
-"""A run's network with all that its users need: preprocessing, tasks, groups, fitted rows."""
+"""A run's networks with all that their users need: preprocessing, tasks, groups, fitted rows."""
 
 from __future__ import annotations
 
 from fairrep.data import PreparedData
-from fairrep.encoders import Encoder, FittedRows, TableEncoder
+from fairrep.encoders import Encoder, FittedRows, SavedHeads, TableEncoder
+from fairrep.training import FairEncoderModule
+
+JOINT = "heads/joint"
+"""Where in its folder a run keeps the heads that were trained with the encoder."""
 
 
 def table_encoder(
@@ -22,3 +26,8 @@ def table_encoder(
 def fitted_rows(data: PreparedData) -> FittedRows:
     """The rows that training and selection read."""
     return FittedRows.of(data.train.x.numpy(), data.val.x.numpy())
+
+
+def joint_heads(module: FairEncoderModule) -> SavedHeads:
+    """The heads that were trained with the encoder."""
+    return SavedHeads(module.heads.cpu().eval(), module.tasks)

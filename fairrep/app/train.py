@@ -15,9 +15,9 @@ from fairrep.app.configs import compose_config, plain, resumed
 from fairrep.app.console import INTERRUPTED, in_run_folder, is_first_process, quieten
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
-from fairrep.app.table_encoder import table_encoder
+from fairrep.app.table_encoder import JOINT, joint_heads, table_encoder
 from fairrep.data import PreparedData, describe
-from fairrep.encoders import runs_user_code, save_encoder
+from fairrep.encoders import runs_user_code, save_encoder, save_heads
 from fairrep.evaluation import evaluate_representation, represent
 from fairrep.reporting import tables
 from fairrep.training import FairEncoderModule, FitProgress, FitResult, FitSettings, fit
@@ -119,6 +119,7 @@ def _export(part: Part, module: FairEncoderModule, data: PreparedData, fitted: F
     if fitted.epochs == 0:
         return
     save_encoder(table_encoder(module.encoder, data), part.folder.path / "encoder")
+    save_heads(joint_heads(module), part.folder.path / JOINT)
 
 
 def _stop_if_interrupted(fitted: FitResult, folder: RunFolder) -> None:

@@ -26,10 +26,11 @@ from fairrep.app.transfer_results import (
 )
 from fairrep.app.transfer_views import Views
 from fairrep.data import PreparedData
-from fairrep.encoders import Encoder
+from fairrep.encoders import Encoder, SavedHeads, save_heads
 from fairrep.errors import ConfigError, RunError
 from fairrep.evaluation import HEADS, Sealed, ferm_heads, transfer_figures
 from fairrep.evaluation.protocol import part, questions
+from fairrep.evaluation.transfer import TRAINED
 from fairrep.penalties.notion import NOTIONS
 from fairrep.reporting import transfer_tables
 from fairrep.seeds import derive_seed
@@ -73,12 +74,15 @@ def run_transfer(config: DictConfig) -> dict[str, Any]:
     encoder = run_encoder(run, saved)
     options = domain_options(saved, plain(config.data))
     data = load_domain(options, encoder, split_seed=saved.split_seed)
+    kept: dict[str, SavedHeads] = {}
     results = [
-        _one_seed(config, saved, data, seed)
+        _one_seed(config, saved, data, seed, kept)
         for seed in range(saved.seed, saved.seed + config.seeds)
     ]
     content = report(config, saved, data, options, summarise_seeds(results))
     content["total_variation"] = cells_distance(encoder.encoder, data.test, len(data.groups))
+    for name, heads in kept.items():
+        save_heads(heads, out / "heads" / name)
     write(content, out)
     transfer_tables.print_transfer(content, str(out))
     return content
@@ -108,9 +112,13 @@ def _check(config: DictConfig) -> None:
 
 
 def _one_seed(
-    config: DictConfig, saved: DictConfig, data: PreparedData, seed: int
+    config: DictConfig,
+    saved: DictConfig,
+    data: PreparedData,
+    seed: int,
+    kept: dict[str, SavedHeads],
 ) -> dict[str, Any]:
-    """The whole protocol with the run's encoders, or with retrained ones."""
+    """The whole protocol with the run's encoders, whose heads are kept, or with retrained ones."""
     if config.split == "leave_tasks_out":
         return _leave_tasks_out(config, saved, data, seed)
     own = seed == saved.seed
@@ -119,7 +127,7 @@ def _one_seed(
         if own
         else retrained(saved, _home(config, saved), seed=seed)
     )
-    return _measure(config, saved, data, encoders, data.tasks, seed)
+    return _measure(config, saved, data, encoders, data.tasks, seed, kept if own else {})
 
 
 def _home(config: DictConfig, saved: DictConfig) -> PreparedData:
@@ -142,7 +150,7 @@ def _leave_tasks_out(
         fold = relabelled(data, [name for name in names if name not in novel])
         encoders = retrained(saved, fold, seed=seed)
         asked = tuple(task for task in fold.tasks if not task.seen)
-        folds.append(_measure(config, saved, fold, encoders, asked, seed))
+        folds.append(_measure(config, saved, fold, encoders, asked, seed, {}))
     return summarise_folds(folds)
 
 
@@ -153,6 +161,7 @@ def _measure(
     encoders: dict[str, Encoder],
     tasks: tuple[TaskSpec, ...],
     seed: int,
+    kept: dict[str, SavedHeads],
 ) -> dict[str, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     views = Views(data, encoders, plain(config.representations), device=device)
@@ -161,6 +170,13 @@ def _measure(
     train, val = (part(views.of(rows.x), rows, data, asked) for rows in (data.train, data.val))
     test = Sealed(lambda: part(views.of(data.test.x), data.test, data, asked))
     found = transfer_figures(
-        train, val, test, asked, seed=seed, min_rows=saved.data.min_rows, others=others
+        train,
+        val,
+        test,
+        asked,
+        seed=seed,
+        min_rows=saved.data.min_rows,
+        others=others,
+        on_fitted=lambda heads: kept.update(heads.networks(views.names.index(TRAINED))),
     )
     return found | {"tasks": {task.name: {"kind": task.kind, "seen": task.seen} for task in tasks}}

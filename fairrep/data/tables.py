@@ -11,17 +11,20 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+import pyarrow.parquet as pq
+from pyarrow import types
 
 from fairrep.data.sources import COMPRESSED, existing_file
 from fairrep.errors import DataError
 
 PARQUET = {".parquet", ".pq"}
+CSV_OPTIONS: dict[str, Any] = {"skipinitialspace": True, "index_col": False, "low_memory": False}
 DELIMITERS = ";\t|"
 SIGNATURES = {
     b"PK\x03\x04": "an Excel workbook or a zip archive",
@@ -41,16 +44,32 @@ def read_table(path: str | Path) -> pd.DataFrame:
             delimiter or encoding, lines with too many values, columns of lists or records.
     """
     file = existing_file(Path(path))
-    try:
-        frame = _read_parquet(file) if file.suffix.lower() in PARQUET else _read_csv(file)
-    except UnicodeDecodeError as problem:
-        raise DataError(_not_utf8(file, problem)) from problem
-    except BROKEN as problem:
-        reason = " ".join(str(problem).split())
-        raise DataError(f"'{file}' could not be read as a table: {reason}") from problem
+    with one_line(file):
+        frame = _read_parquet(file) if is_parquet(file) else _read_csv(file)
     if frame.empty:
         raise DataError(f"'{file}' has a header but no rows; at least one row per split is needed.")
     return frame
+
+
+def is_parquet(file: Path) -> bool:
+    """Whether a file's ending says so; everything else is CSV."""
+    return file.suffix.lower() in PARQUET
+
+
+@contextmanager
+def one_line(file: Path) -> Iterator[None]:
+    """Turn what readers raise of a file into a :class:`DataError` that says what is wrong."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            yield
+        except (pd.errors.ParserWarning, pd.errors.ParserError) as problem:
+            raise DataError(_bad_line(file, str(problem))) from problem
+        except UnicodeDecodeError as problem:
+            raise DataError(_not_utf8(file, problem)) from problem
+        except BROKEN as problem:
+            reason = " ".join(str(problem).split())
+            raise DataError(f"'{file}' could not be read as a table: {reason}") from problem
 
 
 def read_published(
@@ -89,25 +108,39 @@ def read_published(
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
+    csv_names(file)
+    return pd.read_csv(file, **CSV_OPTIONS)
+
+
+def csv_names(file: Path) -> list[str]:
+    """Columns of a CSV file.
+
+    Raises:
+        DataError: no CSV with commas and a header, or names that are repeated or absent.
+    """
     _refuse_other_kind(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            options: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
-            options |= {"skipinitialspace": True}
-            names = pd.read_csv(file, nrows=1, **options).iloc[0].tolist()
-            _refuse_other_delimiter(file, names)
-            pd.read_csv(file, nrows=2, **options)  # refuses a first row longer than the header
-            _refuse_repeated(file, names)
-            return pd.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False)
-        except (pd.errors.ParserWarning, pd.errors.ParserError) as problem:
-            raise DataError(_bad_line(file, str(problem))) from problem
+    options: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
+    options |= {"skipinitialspace": True}
+    names = pd.read_csv(file, nrows=1, **options).iloc[0].tolist()
+    _refuse_other_delimiter(file, names)
+    pd.read_csv(file, nrows=2, **options)  # refuses a first row longer than the header
+    _refuse_repeated(file, names)
+    return names
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-    from pyarrow import types
+    schema = parquet_schema(file)
+    frame = pd.read_parquet(file)
+    decimals = [field.name for field in schema if types.is_decimal(field.type)]
+    return frame.astype({name: float for name in decimals if name in frame.columns})
 
+
+def parquet_schema(file: Path) -> Any:
+    """Names and types of a parquet file's columns.
+
+    Raises:
+        DataError: names that are repeated or absent, columns of lists or records.
+    """
     schema = pq.read_schema(file)
     _refuse_repeated(file, schema.names)
     if nested := [field.name for field in schema if types.is_nested(field.type)]:
@@ -115,9 +148,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
             f"a column must hold one value a row, but in '{file}' those of {', '.join(nested)} "
             "are lists or records; spread them over columns of their own, or delete them."
         )
-    frame = pd.read_parquet(file)
-    decimals = [field.name for field in schema if types.is_decimal(field.type)]
-    return frame.astype({name: float for name in decimals if name in frame.columns})
+    return schema
 
 
 def _refuse_other_kind(file: Path) -> None:

@@ -24,6 +24,7 @@ class MultitaskHeads(nn.Module):
 
     def __init__(self, tasks: Sequence[TaskSpec], dim: int, *, hidden: Sequence[int]) -> None:
         super().__init__()
+        self.dim, self.hidden = dim, list(hidden)
         self.sizes = [task.outputs for task in tasks]
         heads = [_mlp(dim, hidden, size) for size in self.sizes] if hidden else []
         self.heads = nn.ModuleList(heads or [nn.Linear(dim, sum(self.sizes))])
@@ -39,6 +40,41 @@ class MultitaskHeads(nn.Module):
             self.heads, outputs.split([_last(h).out_features for h in self.heads])
         ):
             _last(head).bias.copy_(part)
+
+    @torch.no_grad()
+    def absorb(self, mean: Float[Tensor, " d"], scale: Float[Tensor, " d"]) -> None:
+        """Let heads that read (z - mean) / scale read z instead, with the same outputs."""
+        for head in self.heads:
+            layer = head[0] if isinstance(head, nn.Sequential) else head
+            assert isinstance(layer, nn.Linear)
+            layer.weight.div_(scale)
+            layer.bias.sub_(layer.weight @ mean)
+
+
+def task_predictions(
+    outputs: Float[Tensor, "n outputs"], tasks: Sequence[TaskSpec]
+) -> list[Tensor]:
+    """Turn heads' outputs into what they say of each task.
+
+    Args:
+        outputs: of :class:`MultitaskHeads`.
+        tasks: in the order of the outputs.
+
+    Returns:
+        By task: the probability of class 1 (n,), of every class (n, K) where there are more than
+        two, or regression values (n,) in the label's own unit.
+    """
+    parts = outputs.split([task.outputs for task in tasks], dim=-1)
+    return [_prediction(part, task) for part, task in zip(parts, tasks)]
+
+
+def _prediction(outputs: Tensor, task: TaskSpec) -> Tensor:
+    if task.kind == "multiclass":
+        return outputs.softmax(-1)
+    column = outputs[:, 0]
+    if task.kind == "binary":
+        return column.sigmoid()
+    return column * task.scale + task.mean
 
 
 def _last(head: nn.Module) -> nn.Linear:

@@ -12,13 +12,14 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fairrep.data.schema import CategoricalColumn, TableSchema
 from fairrep.encoders.encoder import Encoder, build_encoder, runs_user_code, trunk_options
 from fairrep.encoders.examples import example_rows
 from fairrep.encoders.fitted_rows import FittedRows
+from fairrep.encoders.weights import save_weights
 from fairrep.errors import RunError
 from fairrep.types import TaskSpec
 
@@ -115,12 +116,7 @@ def save_encoder(encoder: TableEncoder, folder: Path) -> None:
     }
     if runs_user_code(encoder.encoder.architecture):
         description["examples"] = _on_examples(encoder.encoder).tolist()
-    # cloned, because safetensors refuses tensors that share memory, as tied weights do
-    weights = {
-        name: value.contiguous().clone() for name, value in encoder.encoder.state_dict().items()
-    }
-    save_file(weights, folder / f"{WEIGHTS}.part")
-    (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+    save_weights(encoder.encoder, folder / WEIGHTS)
     (folder / FITTED).unlink(missing_ok=True)  # of an encoder that was here before
     if encoder.fitted is not None:
         encoder.fitted.save(folder / FITTED)

@@ -94,7 +94,7 @@ class UserTrunk(nn.Module):
             raise failed(self.target, f"on {len(x)} rows of {self.columns}", problem) from problem
         if not isinstance(h, Tensor):
             got = type(h).__name__
-        elif h.dim() != 2 or len(h) != len(x) or not h.shape[1]:
+        elif h.dim() != 2 or h.shape[0] != x.shape[0] or not h.shape[1]:  # len() would not export
             got = f"shape {tuple(h.shape)}"
         elif not h.is_floating_point():
             got = f"numbers of {h.dtype}"

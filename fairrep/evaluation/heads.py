@@ -6,15 +6,18 @@ Fitting and predicting are apart, so that everything is settled before test rows
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from fairrep.encoders import MultitaskHeads, task_predictions
 from fairrep.evaluation.boosting_head import fit_boosting_head
 from fairrep.evaluation.linear_head import fit_linear_heads, moments
-from fairrep.evaluation.mlp_head import fit_mlp_heads
+from fairrep.evaluation.mlp_head import MLPHeads, fit_mlp_heads
 from fairrep.evaluation.view import View, stacks
 from fairrep.seeds import derive_seed
 from fairrep.types import TaskSpec
@@ -45,12 +48,12 @@ def logistic_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int)
 def mlp_heads(train: Rows, val: Rows, tasks: Sequence[TaskSpec], seed: int) -> Predict:
     """MLPs with one hidden layer of 50 units, stopped on ``val``."""
 
-    def fit(z: Tensor, y: Tensor, z_val: Tensor, y_val: Tensor) -> Callable[[Tensor], Tensor]:
+    def fit(z: Tensor, y: Tensor, z_val: Tensor, y_val: Tensor) -> Standardised:
         mean, scale = moments(z)
         heads = fit_mlp_heads(
             (z - mean) / scale, y, (z_val - mean) / scale, y_val, tasks, seed=seed
         )
-        return lambda other: heads((other - mean) / scale)
+        return Standardised(mean, scale, heads)
 
     return _stacked(train, val, tasks, fit)
 
@@ -87,25 +90,66 @@ def fit_heads(
 
 def predictions(outputs: Tensor, tasks: Sequence[TaskSpec]) -> list[np.ndarray]:
     """Turn heads' outputs (n, o) into probabilities, or regression values in the labels' units."""
-    parts = outputs.detach().cpu().double().split([task.outputs for task in tasks], dim=1)
-    return [_prediction(part, task) for part, task in zip(parts, tasks)]
+    return [p.numpy() for p in task_predictions(outputs.detach().cpu().double(), tasks)]
 
 
-def _prediction(outputs: Tensor, task: TaskSpec) -> np.ndarray:
-    if task.kind == "multiclass":
-        return outputs.softmax(1).numpy()
-    column = outputs[:, 0]
-    if task.kind == "binary":
-        return column.sigmoid().numpy()
-    return (column * task.scale + task.mean).numpy()
+class Network(Protocol):
+    """Heads that are layers: of r representations of equal width."""
+
+    def __call__(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
+        """Outputs of all heads side by side."""
+
+    def network(self, representation: int, tasks: Sequence[TaskSpec]) -> MultitaskHeads:
+        """The heads of one representation and of the first tasks, which these are, as layers."""
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """Heads on standardised representations."""
+
+    mean: Float[Tensor, "r 1 d"]
+    scale: Float[Tensor, "r 1 d"]
+    heads: MLPHeads
+
+    def __call__(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
+        """Outputs of all heads side by side."""
+        return self.heads((z - self.mean) / self.scale)
+
+    def network(self, representation: int, tasks: Sequence[TaskSpec]) -> MultitaskHeads:
+        """The heads of one representation and of the first tasks, which these are, as layers."""
+        heads = self.heads.network(representation, tasks)
+        heads.absorb(*(part[representation, 0].cpu().double() for part in (self.mean, self.scale)))
+        return heads.float()
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Heads of any representations, those of equal width fitted together."""
+
+    fitted: list[tuple[list[int], Network]]
+    tasks: Sequence[TaskSpec]
+
+    @torch.no_grad()
+    def __call__(self, views: Sequence[View]) -> Predictions:
+        """Predict other rows."""
+        found: dict[int, list[np.ndarray]] = {}
+        for positions, heads in self.fitted:
+            outputs = heads(torch.stack([views[p].matrix for p in positions]))
+            found |= {p: predictions(o, self.tasks) for p, o in zip(positions, outputs)}
+        return [found[p] for p in range(len(views))]
+
+    def network(self, view: int, tasks: Sequence[TaskSpec]) -> MultitaskHeads:
+        """The heads of one representation and of the first tasks, which these are, as layers."""
+        positions, heads = next(one for one in self.fitted if view in one[0])
+        return heads.network(positions.index(view), tasks)
 
 
 def _stacked(
     train: Rows,
     val: Rows,
     tasks: Sequence[TaskSpec],
-    fit: Callable[[Tensor, Tensor, Tensor, Tensor], Callable[[Tensor], Tensor]],
-) -> Predict:
+    fit: Callable[[Tensor, Tensor, Tensor, Tensor], Network],
+) -> Stacked:
     """Fit the representations of equal width together."""
     vals = dict(enumerate(val.views))
     fitted = []
@@ -113,13 +157,4 @@ def _stacked(
         z_val = torch.stack([vals[p].matrix for p in positions])
         y, y_val = (part.y.to(z) for part in (train, val))
         fitted.append((positions, fit(z, y, z_val, y_val)))
-
-    @torch.no_grad()
-    def predict(views: Sequence[View]) -> Predictions:
-        found: dict[int, list[np.ndarray]] = {}
-        for positions, heads in fitted:
-            outputs = heads(torch.stack([views[p].matrix for p in positions]))
-            found |= {p: predictions(o, tasks) for p, o in zip(positions, outputs)}
-        return [found[p] for p in range(len(views))]
-
-    return predict
+    return Stacked(fitted, tasks)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from fairrep.encoders import MultitaskHeads
 from fairrep.evaluation.losses import MeanLosses, alike
 from fairrep.evaluation.newton import minimise
 from fairrep.types import TaskSpec
@@ -32,6 +33,19 @@ class LinearHeads:
     def __call__(self, z: Float[Tensor, "r n d"]) -> Float[Tensor, "r n o"]:
         """Logits, or regressions in units of the training deviation."""
         return with_ones((z - self.mean) / self.scale) @ self.weights
+
+    @torch.no_grad()
+    def network(self, representation: int, tasks: Sequence[TaskSpec]) -> MultitaskHeads:
+        """The heads of one representation and of the first tasks, which these are, as layers."""
+        weights = self.weights[representation].cpu().double()  # (d + 1, o)
+        heads = MultitaskHeads(tasks, len(weights) - 1, hidden=[]).double()
+        layer = heads.heads[0]
+        assert isinstance(layer, nn.Linear)
+        outputs = sum(task.outputs for task in tasks)
+        layer.weight.copy_(weights[:-1, :outputs].T)
+        layer.bias.copy_(weights[-1, :outputs])
+        heads.absorb(*(part[representation, 0].cpu().double() for part in (self.mean, self.scale)))
+        return heads.float()
 
 
 def fit_linear_heads(

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from fairrep.encoders import MultitaskHeads
 from fairrep.evaluation.linear_head import with_ones
 from fairrep.evaluation.losses import Alike, alike, row_losses, row_slopes
 from fairrep.seeds import generator
@@ -60,6 +62,20 @@ class MLPHeads:
         for views, columns, stack in self.parts:
             found[views, :, columns] = stack(z[views]).movedim(1, 2).flatten(2)
         return found
+
+    @torch.no_grad()
+    def network(self, representation: int, tasks: Sequence[TaskSpec]) -> MultitaskHeads:
+        """The heads of one representation and of the first tasks, which these are, as layers."""
+        width, hidden, _ = self.parts[0][2].sizes
+        heads = MultitaskHeads(tasks, width - 1, hidden=[hidden]).double()
+        columns = [0, *accumulate(task.outputs for task in tasks)][:-1]
+        for views, outputs, stack in self.parts:
+            for position in range(stack.shape[1]):
+                column = outputs[position * stack.sizes[2]]
+                if representation in range(views.start, views.stop) and column in columns:
+                    own = (representation - views.start) * stack.shape[1] + position
+                    _copy(stack, own, heads.heads[columns.index(column)])
+        return heads
 
 
 def fit_mlp_heads(
@@ -231,6 +247,14 @@ def _validation_losses(stack: _Stack, weights: Tensor, z: Tensor, y: Tensor) -> 
     losses = row_losses(stack.kind, stack(z), y.nan_to_num().mT.to(z))
     stack.weights = own
     return (losses * known).sum(2) / known.sum(1).clamp_min(1)
+
+
+def _copy(stack: _Stack, own: int, head: nn.Module) -> None:
+    first, second, bias = (part[own].cpu().double() for part in stack.layers(stack.weights))
+    head[0].weight.copy_(first[:-1].T)  # type: ignore[index]
+    head[0].bias.copy_(first[-1])  # type: ignore[index]
+    head[2].weight.copy_(second)  # type: ignore[index]
+    head[2].bias.copy_(bias[:, 0])  # type: ignore[index]
 
 
 def _uniform(rows: int, columns: int, draws: torch.Generator) -> Tensor:

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from fairrep import data as tables
 from fairrep.data import PreparedData
+from fairrep.encoders import SavedHeads
 from fairrep.evaluation.figures_of_task import Grouping, groupings
-from fairrep.evaluation.heads import HEADS, Fit, Predict, Rows, fit_heads
+from fairrep.evaluation.heads import HEADS, Fit, Predict, Rows, Stacked, fit_heads
 from fairrep.evaluation.leakage import Probe, probe_labels, probes
 from fairrep.evaluation.view import View
 from fairrep.types import TaskSpec
@@ -81,6 +82,15 @@ class FittedHeads:
             names = [task.name for task in self.questions.of(head)]
             rows = predict(list(views.values()))
             found[head] = {view: dict(zip(names, row)) for view, row in zip(views, rows)}
+        return found
+
+    def networks(self, view: int) -> dict[str, SavedHeads]:
+        """The heads of the tasks on one representation that are layers, by name; no probe for s."""
+        found = {}
+        for head in self.questions.heads:
+            if isinstance(predict := self.by_head[head], Stacked):
+                network = predict.network(view, self.questions.tasks)
+                found[head] = SavedHeads(network, self.questions.tasks)
         return found
 
 

@@ -17,7 +17,7 @@ from fairrep.evaluation.figures_of_task import Metrics
 from fairrep.evaluation.heads import HEADS, Fit
 from fairrep.evaluation.leakage import leakage, strongest
 from fairrep.evaluation.metrics import task_metrics
-from fairrep.evaluation.protocol import Part, Predicted, Questions, fit_all
+from fairrep.evaluation.protocol import FittedHeads, Part, Predicted, Questions, fit_all
 from fairrep.evaluation.sealed import Sealed
 from fairrep.seeds import derive_seed
 from fairrep.types import TaskSpec
@@ -39,6 +39,7 @@ def transfer_figures(
     seed: int,
     min_rows: int,
     others: Mapping[str, Fit] | None = None,
+    on_fitted: Callable[[FittedHeads], None] | None = None,
 ) -> dict[str, Any]:
     """Run the protocol; the test rows are opened when every head is fitted and selected.
 
@@ -50,6 +51,7 @@ def transfer_figures(
         seed: of heads and bootstrap.
         min_rows: groups with fewer labelled test rows take no part in gaps.
         others: heads besides those that probe for s (:func:`fairrep.evaluation.ferm_heads`).
+        on_fitted: sees the heads, all fitted and none of them tested yet.
 
     Returns:
         JSON-ready: ``figures`` (task → representation → head → metrics, validation utility with
@@ -58,6 +60,8 @@ def transfer_figures(
         (attribute → representation → head → scores, and the strongest), ``scores`` (histograms).
     """
     fitted = fit_all(train, val, asked, seed=seed, others=others)
+    if on_fitted is not None:
+        on_fitted(fitted)
     utility = _validation_utilities(fitted.predict(val.views), val, asked)
     selected = {
         task.name: {

@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from fairrep.encoders import task_predictions
 from fairrep.evaluation import linear_head, mlp_head, newton
 from fairrep.evaluation.heads import HEADS, Rows
 from fairrep.evaluation.linear_head import fit_linear_heads, moments
@@ -236,3 +237,19 @@ def test_trees_split_category_codes_as_sets():
     own = Rows([view], labels, torch.zeros(2000, dtype=torch.long))
     predict = HEADS["boosting"](own, own, TASKS[:1], 0)
     assert ((predict([view])[0][0] > 0.5) == y[:, 0]).all()
+
+
+@pytest.mark.parametrize("head", ["logistic", "mlp"])
+def test_heads_as_layers_give_the_same_predictions(head):
+    """Two representations of one width and one of another; the last task is left out."""
+    z, y = sample(300, 3)
+    views = [View(z), View(z[:, :3] * 40 + 9), View(z.flip(1))]
+    part = Rows(views, y, torch.zeros(len(y), dtype=torch.long))
+    predict = HEADS[head](part, part, TASKS, 0)
+    expected = predict(views)
+    for position, view in enumerate(views):
+        heads = predict.network(position, TASKS[:2])
+        with torch.no_grad():
+            found = task_predictions(heads(view.matrix.float()), TASKS[:2])
+        for one, other in zip(found, expected[position][:2]):
+            assert np.allclose(one, other, rtol=1e-4, atol=1e-4)
