@@ -193,5 +193,5 @@ def test_an_exported_run_gives_without_python_what_the_command_gives(installed, 
     onnx, python = (pd.read_csv(walk / name) for name in ("onnx.csv", "python.csv"))
     assert len(onnx) == len(python) == 2000
     assert onnx["cell"].equals(python["cell"])
-    assert python["cell"].nunique() > 1
+    assert len(set(python["cell"])) > 1
     np.testing.assert_allclose(onnx["hired"], python["hired"], rtol=0, atol=1e-5)
