@@ -1,15 +1,8 @@
-"""Encode a file larger than memory: python scripts/encode.py run=DIR input=FILE output=FILE."""
+"""The command ``fairrep encode``, from a checkout: python scripts/encode.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="encode")
-def main(config: DictConfig) -> None:
-    from fairrep.app import encode
-
-    encode.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("encode", sys.argv[1:]))

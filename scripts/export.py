@@ -1,15 +1,8 @@
-"""Export a run's encoder: python scripts/export.py run=DIR format=onnx."""
+"""The command ``fairrep export``, from a checkout: python scripts/export.py …."""
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="export")
-def main(config: DictConfig) -> None:
-    from fairrep.app import export
-
-    export.main(config)
-
+from fairrep.app.command import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("export", sys.argv[1:]))

@@ -26,6 +26,20 @@ SETTINGS = (
     *("data.tasks.novel=[]", "experiment=certified", "data.calibration=0.3", "batch_size=256"),
     *("epochs=3", "logger=none", "evaluation.heads=[logistic]", "evaluation.headline=logistic"),
 )
+SCORE = """
+import json, sys
+import numpy, onnxruntime, pandas
+session = onnxruntime.InferenceSession("encoder.onnx")
+about = json.loads(session.get_modelmeta().custom_metadata_map["fairrep"])
+table = pandas.read_csv("people.csv")
+lists = {column["name"]: column.get("categories") for column in about["columns"]}
+numbers = [table[name] for name, names in lists.items() if names is None]
+codes = [table[name].map(names.index) for name, names in lists.items() if names is not None]
+feeds = {"numeric": numpy.stack(numbers, 1).astype(float), "categories": numpy.stack(codes, 1)}
+cell, score = session.run(["cell", "hired/probability"], feeds)
+pandas.DataFrame({"cell": cell, "hired": score}).to_csv("onnx.csv", index=False)
+assert "fairrep" not in sys.modules and "torch" not in sys.modules
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -80,7 +94,7 @@ def installed(wheel, tmp_path_factory) -> Path:
     )
     link_large(Path(site.strip()))
     torch = f"torch=={distribution('torch').version.split('+')[0]}"
-    run(programs / "pip", "install", "--quiet", "--no-compile", wheel, torch, cwd=folder)
+    run(programs / "pip", "install", "--quiet", "--no-compile", f"{wheel}[onnx]", torch, cwd=folder)
     return programs
 
 
@@ -168,3 +182,16 @@ def test_a_run_is_certified_and_reported(installed, walk):
     assert 0 < found["certificate"]["distance"] < found["certificate"]["bound"] <= 1
     run(installed / "fairrep", "report", "run=run", cwd=walk)
     assert "certificate" in (walk / "run" / "report.html").read_text().lower()
+
+
+def test_an_exported_run_gives_without_python_what_the_command_gives(installed, walk):
+    """ONNX Runtime's cells are those of ``fairrep encode``, its scores the same to rounding."""
+    run(installed / "fairrep", "export", "run=run", "head=joint", "output=encoder.onnx", cwd=walk)
+    run(installed / "python", "-c", SCORE, cwd=walk)
+    words = ("run=run", "input=people.csv", "output=python.csv", "head=joint")
+    run(installed / "fairrep", "encode", *words, cwd=walk)
+    onnx, python = (pd.read_csv(walk / name) for name in ("onnx.csv", "python.csv"))
+    assert len(onnx) == len(python) == 2000
+    assert onnx["cell"].equals(python["cell"])
+    assert len(set(python["cell"])) > 1
+    np.testing.assert_allclose(onnx["hired"], python["hired"], rtol=0, atol=1e-5)

@@ -22,7 +22,7 @@ COMMANDS = {  # name: what it does, an example of its arguments
     "sweep": ("train a whole front of λ and seeds at once", "penalty=sinkhorn sweep.seeds=5"),
     "transfer": ("does fairness persist on novel tasks and domains?", "run=RUN"),
     "certify": ("bound the unfairness of any model on released cells", "run=RUN"),
-    "encode": ("the representation of the rows of a table", "run=RUN data.path=FILE output=FILE"),
+    "encode": ("the representation of the rows of a table", "run=RUN input=FILE output=FILE"),
     "export": ("a trained encoder for other tools", "run=RUN format=onnx output=FILE"),
     "report": ("one page about a run or a sweep", "run=RUN"),
     "tune": ("tune a learner under a fairness constraint", "tune=german_rf"),

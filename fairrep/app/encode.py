@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 def main(config: DictConfig) -> None:
-    """Run what ``scripts/encode.py`` was asked for."""
+    """Run what ``fairrep encode`` was asked for."""
     with user_errors(debug=config.debug):
         run_encode(config)
 

@@ -27,7 +27,7 @@ SCHEMA = 1
 
 
 def main(config: DictConfig) -> None:
-    """Run what ``scripts/export.py`` was asked for."""
+    """Run what ``fairrep export`` was asked for."""
     with user_errors(debug=config.debug):
         run_export(config)
 
@@ -101,7 +101,7 @@ def describe(
 
 
 def _certificate(run: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
-    """Of ``scripts/certify.py``, or of the run itself."""
+    """Of ``fairrep certify``, or of the run itself."""
     if (run / RESULT).is_file():
         return json.loads((run / RESULT).read_text())["certificate"]
     return metrics["certificate"]

@@ -35,14 +35,14 @@ def test_every_data_set_shows_the_setting_and_keeps_none_unless_asked(name):
     assert compose_config("train", [f"data={name}"]).data.calibration == 0
 
 
-def test_the_command_prints_calibration_rows_only_where_there_are_some(finish, tmp_path):
+def test_the_command_prints_calibration_rows_only_where_there_are_some(command, tmp_path):
     settings = (*SMALL, "twin=false")
-    code, out, err = finish(
-        "train.py", *settings, "data.calibration=0.25", f"hydra.run.dir={tmp_path / 'a'}"
+    code, out, err = command(
+        "train", *settings, "data.calibration=0.25", f"hydra.run.dir={tmp_path / 'a'}"
     )
     assert code == 0, err
     assert "480 train, 120 val, 200 test, 200 calibration rows" in out
-    code, out, err = finish("train.py", *settings, f"hydra.run.dir={tmp_path / 'b'}")
+    code, out, err = command("train", *settings, f"hydra.run.dir={tmp_path / 'b'}")
     assert code == 0, err
     assert "640 train, 160 val, 200 test rows" in out
     assert "calibration" not in out
@@ -50,8 +50,8 @@ def test_the_command_prints_calibration_rows_only_where_there_are_some(finish, t
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "half"])
-def test_a_share_that_is_none_is_one_line_and_nothing_is_written(finish, tmp_path, share):
-    code, _, err = finish("train.py", *SMALL, f"data.calibration={share}", "hydra.run.dir=run")
+def test_a_share_that_is_none_is_one_line_and_nothing_is_written(command, tmp_path, share):
+    code, _, err = command("train", *SMALL, f"data.calibration={share}", "hydra.run.dir=run")
     assert code == 2
     assert err.count("\n") == 1
     assert f"data.calibration must {'be a number' if share == 'half' else 'lie in [0, 1)'}" in err

@@ -33,8 +33,8 @@ def saved(folder, name="metrics.json"):
     return json.loads((folder / name).read_text())
 
 
-def test_a_runs_last_lines_hold_its_certificate_and_the_twins(finish, tmp_path):
-    code, out, err = finish("train.py", *CERTIFIED, "hydra.run.dir=run")
+def test_a_runs_last_lines_hold_its_certificate_and_the_twins(command, tmp_path):
+    code, out, err = command("train", *CERTIFIED, "hydra.run.dir=run")
     assert code == 0, err
     metrics = saved(tmp_path / "run")
     own, twin = metrics["certificate"], metrics["twin"]["certificate"]

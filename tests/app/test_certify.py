@@ -233,12 +233,14 @@ def test_certificates_out_of_reach_are_refused_before_training(folder, overrides
     assert not (folder / "refused").exists()
 
 
-def test_the_command_prints_the_promise_and_where_it_ends(run, newcomers, tmp_path, finish):
+def test_the_command_prints_the_promise_and_where_it_ends(
+    run, newcomers, tmp_path, finish, command
+):
     code, out, err = finish("certify.py", f"run={run}", f"extra={newcomers}", "out=here")
     assert (code, err) == (0, "")
     for words in ("480 calibration rows", "1,500 rows of the extra file", "With probability 0.95"):
         assert words in out
     assert "another place or year voids it" in out
     assert (tmp_path / "here" / "certificate.json").exists()
-    code, out, err = finish("certify.py", f"run={run}", "delta=7")
+    code, out, err = command("certify", f"run={run}", "delta=7")
     assert (code, err.count("\n")) == (2, 1)

@@ -99,14 +99,14 @@ def test_the_data_command_takes_its_own_words(capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_a_run_by_the_command_writes_below_the_current_directory(tmp_path):
+def test_a_run_by_the_command_writes_below_the_current_directory(finish, tmp_path):
     """Its own module is found there too; ``env.json`` keeps what was typed."""
     (tmp_path / "mine.py").write_text(
         "from torch import nn\ndef build(width):\n    return nn.Linear(width, 4)\n"
     )
     words = ("train", "data=german", "penalty=mmd", "epochs=1", "encoder=module", "twin=false")
-    done = python("-m", "fairrep", *words, "encoder.target=mine:build", *QUICK, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    code, _, err = finish("fairrep", *words, "encoder.target=mine:build", *QUICK)
+    assert code == 0, err
     (run,) = tmp_path.glob("outputs/german-mmd/*")
     assert (run / "metrics.json").is_file()
     command = json.loads((run / "env.json").read_text())["command"]

@@ -49,26 +49,26 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
-def test_the_command_trains_on_embeddings_and_prints_a_few_names(finish, tmp_path):
+def test_the_command_trains_on_embeddings_and_prints_a_few_names(command, tmp_path):
     path, embeddings = write_people(tmp_path)
     given = ("data=csv", f"data.path={path}", f"data.embeddings={embeddings}", "hydra.run.dir=run")
-    code, out, err = finish("train.py", *given, *CHOICES, *TRAINING)
+    code, out, err = command("train", *given, *CHOICES, *TRAINING)
     assert code == 0, err
     assert f"{WIDTH} features" in out
     assert "embedding_0, embedding_1, …, embedding_59 (60 in all)" in " ".join(out.split())
     assert "embedding_7" not in out
-    code, out, err = finish("transfer.py", "run=run", *FEW, "out=there")
+    code, out, err = command("transfer", "run=run", *FEW, "out=there")
     assert code == 0, err
     assert "promoted (novel)" in out
-    code, out, err = finish("report.py", "run=run")
+    code, out, err = command("report", "run=run")
     assert code == 0, err
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_the_command_refuses_embeddings_of_other_rows_in_one_line(finish, tmp_path):
+def test_the_command_refuses_embeddings_of_other_rows_in_one_line(command, tmp_path):
     (path, _), (_, other) = write_people(tmp_path), write_people(tmp_path, 400, seed=1)
     given = ("data=csv", f"data.path={path}", f"data.embeddings={other}", "hydra.run.dir=run")
-    code, _, err = finish("train.py", *given, *CHOICES, *TRAINING)
+    code, _, err = command("train", *given, *CHOICES, *TRAINING)
     assert code == 2
     assert err.startswith("error: embeddings need one row for each of the table's 500 rows")
     assert err.count("\n") == 1

@@ -61,10 +61,10 @@ def test_the_command_says_what_it_wrote(finish, tmp_path):
     assert "written: sweep/report.html" in out
 
 
-def test_a_folder_that_is_no_run_is_one_line(finish, tmp_path):
+def test_a_folder_that_is_no_run_is_one_line(command, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    code, out, err = finish("report.py", f"run={empty}")
+    code, out, err = command("report", f"run={empty}")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "holds none of front.json, metrics.json, method.json, tune.json" in err
     assert not list(empty.iterdir())

@@ -268,8 +268,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(table, tmp_path, setting, mess
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_refuses_with_exit_code_2(finish, tmp_path):
-    code, _, err = finish("sweep.py", "sweep.seeds=0", "hydra.run.dir=out")
+def test_the_command_refuses_with_exit_code_2(command, tmp_path):
+    code, _, err = command("sweep", "sweep.seeds=0", "hydra.run.dir=out")
     assert code == 2
     assert err.splitlines() == ["error: sweep.seeds must be an integer >= 1, got 0."]
     assert not (tmp_path / "out").exists()

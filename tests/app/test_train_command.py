@@ -1,4 +1,4 @@
-"""scripts/train.py as a user runs it."""
+"""``fairrep train`` and scripts/train.py as a user runs them."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def check_events(run: Path) -> None:
     assert any("hparams" in m.plugin_data.plugin_name for m in plugins.values())
 
 
-def test_encoder_serves_a_scikit_learn_classifier(finish, tmp_path):
-    code, _, err = finish("train.py", *GERMAN, "epochs=2", "twin=false", "hydra.run.dir=run")
+def test_encoder_serves_a_scikit_learn_classifier(command, tmp_path):
+    code, _, err = command("train", *GERMAN, "epochs=2", "twin=false", "hydra.run.dir=run")
     assert code == 0, err
     encoder = fairrep.load_encoder(tmp_path / "run")
     raw = fairrep.data.load_dataset("german", None).frame
@@ -97,9 +97,11 @@ def test_encoder_serves_a_scikit_learn_classifier(finish, tmp_path):
     assert not (tmp_path / "run" / "twin").exists()
 
 
-def test_killed_run_resumes_to_the_very_weights_of_an_uninterrupted_one(start, finish, tmp_path):
-    settings = (*GERMAN, "epochs=60", "encoder.dropout=0.2", "twin=false")
-    code, _, err = finish("train.py", *settings, "hydra.run.dir=whole")
+def test_killed_run_resumes_to_the_very_weights_of_an_uninterrupted_one(
+    start, finish, command, tmp_path
+):
+    settings = (*GERMAN, "epochs=30", "encoder.dropout=0.2", "twin=false")
+    code, _, err = command("train", *settings, "hydra.run.dir=whole")
     assert code == 0, err
     killed = start("train.py", *settings, "hydra.run.dir=killed")
     wait_for(tmp_path / "killed" / "checkpoints" / "last.ckpt", killed)
@@ -110,7 +112,7 @@ def test_killed_run_resumes_to_the_very_weights_of_an_uninterrupted_one(start, f
     assert code == 0, err
     for name in ("encoder/encoder.safetensors", "predictions.parquet"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    code, _, err = finish("train.py", "resume=killed")
+    code, _, err = command("train", "resume=killed")
     assert code == 2
     assert "already holds a finished run" in err
 
@@ -128,9 +130,9 @@ def test_ctrl_c_keeps_what_was_trained_and_says_so(start, tmp_path):
     assert fairrep.load_encoder(tmp_path / "run").dim == 4
 
 
-def test_multirun_sweeps_penalties_and_weights(finish, tmp_path):
-    code, _, err = finish(
-        "train.py",
+def test_multirun_sweeps_penalties_and_weights(command, tmp_path):
+    code, _, err = command(
+        "train",
         "-m",
         "data=german",
         "penalty=mmd,mean",
@@ -167,15 +169,18 @@ def test_multirun_sweeps_penalties_and_weights(finish, tmp_path):
     ("arguments", "message"),
     [
         (("data=csv", "data.path=nowhere.csv"), "'nowhere.csv' does not exist"),
-        (("penalty.weight=-1",), "penalty.weight (λ) must be >= 0 and finite, or auto, got -1"),
+        (
+            ("data=german", "penalty.weight=-1"),
+            "penalty.weight (λ) must be >= 0 and finite, or auto, got -1",
+        ),
         (
             ("data=german", "encoder=cells", "encoder.recall={weight: 1, columns: [shoe]}"),
             "encoder.recall.columns must be columns of x, got 'shoe'; they are ",
         ),
     ],
 )
-def test_user_mistakes_are_one_line_and_exit_code_2(finish, tmp_path, arguments, message):
-    code, out, err = finish("train.py", *arguments)
+def test_user_mistakes_are_one_line_and_exit_code_2(command, tmp_path, arguments, message):
+    code, out, err = command("train", *arguments)
     assert code == 2
     lines = [line for line in err.splitlines() if line]
     assert len(lines) == 1
@@ -185,17 +190,22 @@ def test_user_mistakes_are_one_line_and_exit_code_2(finish, tmp_path, arguments,
     assert list(tmp_path.iterdir()) == [], "nothing half-written"
 
 
-def test_unknown_keys_are_hydras_business(finish):
-    code, _, err = finish("train.py", "penalty.wieght=3")
+def test_unknown_keys_are_hydras_business(command):
+    code, _, err = command("train", "penalty.wieght=3")
     assert code == 1
     assert "wieght" in err
 
 
 @pytest.mark.parametrize(
-    ("processes", "penalty"),
-    [(2, "sliced_wasserstein"), pytest.param(3, "sinkhorn", marks=pytest.mark.slow)],
+    ("processes", "penalty", "program"),
+    [
+        (2, "sliced_wasserstein", ("fairrep", "train")),
+        pytest.param(3, "sinkhorn", ("train.py",), marks=pytest.mark.slow),
+    ],
 )
-def test_several_processes_train_the_encoder_of_one(finish, tmp_path, processes, penalty):
+def test_several_processes_train_the_encoder_of_one(
+    finish, command, tmp_path, processes, penalty, program
+):
     """Batches of 101 rows, in which the processes' shares are uneven.
 
     In double precision: Adam turns the rounding of gradients that are 0 in truth into steps.
@@ -211,9 +221,12 @@ def test_several_processes_train_the_encoder_of_one(finish, tmp_path, processes,
         precision,
     )
     several = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={processes}")
-    for folder, trainer in (("one", ()), ("several", several)):
-        code, _, err = finish("train.py", *settings, *trainer, f"hydra.run.dir={folder}")
+    for code, _, err in (
+        command("train", *settings, "hydra.run.dir=one"),
+        finish(*program, *settings, *several, "hydra.run.dir=several"),
+    ):
         assert code == 0, err
+    for folder in ("one", "several"):
         assert json.loads((tmp_path / folder / "metrics.json").read_text())["twin"] is not None
     one, other = (
         load_file(tmp_path / folder / "encoder" / "encoder.safetensors")

@@ -169,7 +169,7 @@ def test_a_domain_without_the_encoders_columns_is_refused(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_prints_a_table_and_errors_are_one_line(run, finish, tmp_path):
+def test_the_command_prints_a_table_and_errors_are_one_line(run, finish, command, tmp_path):
     code, out, err = finish(
         "transfer.py", f"run={run}", LOGISTIC, "representations=[trained,twin]", "out=here"
     )
@@ -177,7 +177,7 @@ def test_the_command_prints_a_table_and_errors_are_one_line(run, finish, tmp_pat
     assert "promoted (novel)" in out
     assert "of the twin's gap" in out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["here"]
-    code, out, err = finish("transfer.py", "run=nowhere")
+    code, out, err = command("transfer", "run=nowhere")
     assert code == 2
     assert err.count("\n") == 1
     assert err.startswith("error: ")

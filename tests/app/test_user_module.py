@@ -51,7 +51,7 @@ def own_code(tmp_path, monkeypatch):
 
 
 def test_a_module_from_the_current_directory_trains_loads_and_transfers(
-    finish, tmp_path, own_code, monkeypatch
+    finish, command, tmp_path, own_code, monkeypatch
 ):
     settings = (*GERMAN, *own_code, "encoder.options={depth: 3}")
     code, out, err = finish("train.py", *settings, "hydra.run.dir=run")
@@ -71,7 +71,7 @@ def test_a_module_from_the_current_directory_trains_loads_and_transfers(
     monkeypatch.chdir(tmp_path)
     encoder = fairrep.load_encoder("run", allow_code=True)
     assert encoder.transform(fairrep.data.load_dataset("german", None).frame).shape == (1000, 4)
-    code, _, err = finish("transfer.py", "run=run", "evaluation.heads=[logistic]", "out=out")
+    code, _, err = command("transfer", "run=run", "evaluation.heads=[logistic]", "out=out")
     assert code == 0, err
     found = json.loads((tmp_path / "out" / "transfer.json").read_text())
     assert set(found["figures"]["credit"]) == {"trained", "twin", "raw", "linear", "majority"}
@@ -96,8 +96,8 @@ def test_a_sweep_of_a_users_module_leaves_ordinary_runs(finish, tmp_path, own_co
     assert set(found["figures"]["credit"]) == {"trained", "twin", "raw", "linear", "majority"}
 
 
-def test_a_mistake_is_one_line_and_exit_code_2(finish, tmp_path):
-    code, out, err = finish("train.py", *GERMAN, "encoder=module", "encoder.target=nowhere:build")
+def test_a_mistake_is_one_line_and_exit_code_2(command, tmp_path):
+    code, out, err = command("train", *GERMAN, "encoder=module", "encoder.target=nowhere:build")
     assert (code, out) == (2, "")
     assert err.splitlines() == [
         "error: encoder.target 'nowhere:build' failed to import, from the current directory or "
@@ -106,9 +106,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(finish, tmp_path):
     assert list(tmp_path.iterdir()) == [], "nothing half-written"
 
 
-def test_rows_that_the_module_fails_on_in_training_are_one_line_with_its_name(finish):
+def test_rows_that_the_module_fails_on_in_training_are_one_line_with_its_name(command):
     target = "encoder.target=tests.encoders.user_modules:FailsLater"
-    code, _, err = finish("train.py", *GERMAN, *OURS[:1], target, "hydra.run.dir=run")
+    code, _, err = command("train", *GERMAN, *OURS[:1], target, "hydra.run.dir=run")
     assert code == 2
     assert err.splitlines()[-1] == (
         "error: encoder.target 'tests.encoders.user_modules:FailsLater' failed on 128 rows of 57 "
