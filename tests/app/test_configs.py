@@ -10,6 +10,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from fairrep.app.build import build_data, build_module, build_settings
 from fairrep.app.configs import compose_config, config_dir
+from fairrep.app.tune_encoder import check_named
 from fairrep.errors import ConfigError
 from tests.app.conftest import ROOT
 
@@ -59,8 +60,11 @@ def test_every_choice_builds(choice, german):
 
 
 @pytest.mark.parametrize("choice", [c for c in CHOICES if c.startswith("tune=")])
-def test_every_problem_has_a_classifier_and_a_space(choice):
+def test_every_problem_has_a_classifier_or_an_encoder_and_a_space(choice):
     config = compose_config("tune", [choice])
+    if "model" not in config:
+        assert check_named(config) == list(config.space)
+        return
     learner = instantiate(config.model, _convert_="all")
     assert is_classifier(learner)
     assert set(config.space) <= set(learner.get_params())
