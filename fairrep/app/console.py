@@ -40,7 +40,8 @@ def user_errors(
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         _remove_if_empty(folder)
-        go_on = go_on or (folder and f"resume={folder}")
+        if go_on is None and folder is not None:
+            go_on = f"resume={folder}"
         print(f"Interrupted{f'; continue with {go_on}' if go_on else ''}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
