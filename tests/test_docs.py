@@ -20,7 +20,9 @@ from fairrep.app.configs import compose_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-COMMAND = re.compile(r"(?:\$ )?(?:python )?(?P<folder>scripts|benchmarks)/(?P<name>\w+)\.py")
+COMMAND = re.compile(
+    r"(?:\$ )?(?:(?:python )?(?P<script>(?:scripts|benchmarks)/\w+\.py)|fairrep (?P<name>\w+))\b"
+)
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 
 
@@ -50,13 +52,13 @@ def test_there_are_pages_and_commands():
 def test_every_command_composes(page):
     """Scripts exist, and what is passed to them is a setting that they have."""
     for line in (line for own, line in COMMANDS if own == page):
-        words = shlex.split(re.sub(r"\s+[#…&].*", "", line).replace("=…", "=any"))
-        script = next(word for word in words if word.endswith(".py"))
+        found = COMMAND.match(line)
+        script = Path(found["script"] or f"scripts/{found['name']}.py")
         assert (ROOT / script).is_file(), line
-        arguments = words[words.index(script) + 1 :]
-        if script.startswith("scripts/") and (ROOT / "conf" / f"{Path(script).stem}.yaml").exists():
-            overrides = [word for word in arguments if "=" in word]
-            compose_config(Path(script).stem, single_values(overrides))
+        rest = re.sub(r"\s+[#…&].*", "", line[found.end() :]).replace("=…", "=any")
+        overrides = [word for word in shlex.split(rest) if "=" in word]
+        if script.parent.name == "scripts" and (ROOT / "conf" / f"{script.stem}.yaml").exists():
+            compose_config(script.stem, single_values(overrides))
 
 
 def single_values(overrides: list[str]) -> list[str]:

@@ -21,10 +21,14 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def user_errors(*, debug: bool, folder: Path | None = None) -> Iterator[None]:
+def user_errors(
+    *, debug: bool, folder: Path | None = None, go_on: str | None = None
+) -> Iterator[None]:
     """Print a :class:`FairrepError` as one line and exit with 2; ``debug`` lets it through.
 
-    A run folder that is still empty is removed: nothing half-written is left behind.
+    A run folder that is still empty is removed: nothing half-written is left behind. After an
+    interruption ``go_on`` says with what the command continues; where it is not given, with
+    ``resume`` and the folder, if there is one.
     """
     try:
         yield
@@ -36,7 +40,9 @@ def user_errors(*, debug: bool, folder: Path | None = None) -> Iterator[None]:
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         _remove_if_empty(folder)
-        print(f"Interrupted; continue with resume={folder}", file=sys.stderr)
+        if go_on is None and folder is not None:
+            go_on = f"resume={folder}"
+        print(f"Interrupted{f'; continue with {go_on}' if go_on else ''}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

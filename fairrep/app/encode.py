@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 def main(config: DictConfig) -> None:
     """Run what ``fairrep encode`` was asked for."""
-    with user_errors(debug=config.debug):
+    with user_errors(debug=config.debug, go_on="the same command"):
         run_encode(config)
 
 
@@ -80,7 +80,8 @@ def _encode(
     count = pieces.start()
     before = written = pieces.rows(count)
     threads = config.threads or torch.get_num_threads()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("rows", total=table.rows, completed=before)
         try:
             for part in in_order(rows, table.pieces(config.rows, skip=before), threads=threads):
@@ -129,6 +130,8 @@ def _check(config: DictConfig) -> None:
     for key in ("z", "overwrite"):
         if not isinstance(config[key], bool):
             raise ConfigError(f"{key} must be true or false, got '{config[key]}'.")
+    if Path(config.output).resolve() == Path(config.input).resolve():
+        raise ConfigError(f"output must be another file than input, got '{config.output}' twice.")
     keep = plain(config.keep)
     if not isinstance(keep, list) or not all(isinstance(name, str) for name in keep):
         raise ConfigError(f"keep must be a list of columns, such as [id], got '{keep}'.")

@@ -16,7 +16,7 @@ from pyarrow import csv
 from fairrep.errors import ConfigError, RunError
 
 OUTPUTS = (".parquet", ".pq", ".csv", ".csv.gz")
-SETTINGS = "settings.json"
+SETTINGS, UNFINISHED = "settings.json", "unfinished"
 
 
 class Pieces:
@@ -41,7 +41,7 @@ class Pieces:
         if output.is_dir() or (output.exists() and not overwrite):
             raise RunError(f"'{output}' is there already; choose another, or give overwrite=true.")
         self._settings = json.dumps(settings, sort_keys=True)
-        if self.folder.exists() and not self._is_ours():
+        if self._holds_others():
             if not overwrite:
                 raise RunError(
                     f"'{self.folder}' holds pieces of other settings, of another run or another "
@@ -88,6 +88,12 @@ class Pieces:
             with pa.memory_map(str(self._file(number))) as source:
                 yield pa.ipc.open_file(source).read_all()
 
+    def _holds_others(self) -> bool:
+        """Whether the folder has a content that is not ours; settings are the first that is."""
+        if not self.folder.exists() or self._is_ours():
+            return False
+        return any(file.name != UNFINISHED for file in self.folder.iterdir())
+
     def _is_ours(self) -> bool:
         file = self.folder / SETTINGS
         return file.is_file() and file.read_text() == self._settings
@@ -96,7 +102,7 @@ class Pieces:
         return self.folder / f"{number:06d}.arrow"
 
     def _replace(self, name: str, write: Any) -> None:
-        unfinished = self.folder / "unfinished"
+        unfinished = self.folder / UNFINISHED
         write(unfinished)
         unfinished.replace(self.folder / name)
 

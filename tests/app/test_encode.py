@@ -207,6 +207,7 @@ def test_results_come_in_order_and_few_items_are_at_hand():
             "output must end with .parquet, .pq, .csv, .csv.gz",
         ),
         ({}, ["output=nowhere/z.csv"], RunError, "output's folder 'nowhere' does not exist"),
+        ({}, ["input=z.csv", "output=./z.csv"], ConfigError, "must be another file than input"),
         ({}, ["output=null"], ConfigError, "output is needed: output=FILE"),
         ({}, ["run=null"], ConfigError, "run=RUN_DIR"),
         ({}, ["input=nowhere.csv"], DataError, "'nowhere.csv' does not exist; check input"),
