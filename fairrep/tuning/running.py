@@ -99,9 +99,19 @@ class Run:
         """As many trials as are evaluated at once; each sees those before it as running."""
         waiting = sum(trial.state == TrialState.WAITING for trial in trials)
         open_ones = max(waiting, self.n_trials - sum(map(counts, trials)))
-        return [
-            self.study.ask(self.search.space) for _ in range(min(open_ones, self.search.batch or 1))
-        ]
+        taken = []
+        for _ in range(min(open_ones, self.search.batch or 1)):
+            trial = self.study.ask(self.search.space)
+            if self._surplus(trial):
+                break
+            taken.append(trial)
+        return taken
+
+    def _surplus(self, trial: Trial) -> bool:
+        """Give a trial back if other processes, asking at the same moment, took the last ones."""
+        others = self.study.get_trials(deepcopy=False)
+        before = sum(counts(other) for other in others if other.number < trial.number)
+        return before >= self.n_trials and give_up(self.study, trial.number)
 
     def _evaluate(self, trials: Sequence[Trial]) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,13 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import get_lock_file
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from fairrep.errors import SearchError
 
 JOURNAL = "trials.journal"
 FIRST = b'{"op_code"'  # of every line that Optuna writes
+SETTLED_SECONDS = 2.0  # for another worker to make a database's tables
 LOCK_SECONDS = 10  # after so long the lock of a journal belongs to a worker that is dead
 
 
@@ -37,9 +39,7 @@ def open_storage(storage: Any) -> BaseStorage:
     if isinstance(storage, BaseStorage):
         return storage
     with storage_errors(storage):
-        if "://" in str(storage):
-            return RDBStorage(str(storage))
-        return _journal(Path(storage))
+        return _database(str(storage)) if "://" in str(storage) else _journal(Path(storage))
 
 
 @contextmanager
@@ -49,6 +49,15 @@ def storage_errors(storage: Any) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError, OSError, ImportError) as problem:
         raise _unusable(storage, problem) from problem
+
+
+def _database(url: str) -> RDBStorage:
+    """A database; of workers that make its tables at once, one is told that they exist."""
+    try:
+        return RDBStorage(url)
+    except (IntegrityError, OperationalError, ProgrammingError):
+        time.sleep(SETTLED_SECONDS)
+        return RDBStorage(url)
 
 
 def _journal(path: Path) -> JournalStorage:
