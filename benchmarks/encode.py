@@ -117,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
+    machine = environment()  # before parts() takes one thread
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train(*TRAIN, "evaluation.headline=logistic", folder=folder / "run")
@@ -130,7 +131,7 @@ def main() -> None:
                 print(found[-1], flush=True)
         spent = parts(folder / "run", folder / f"{ROWS[0]}.parquet")
     content = {
-        "environment": environment(),
+        "environment": machine,
         "cores": os.cpu_count(),
         "load": [round(one, 1) for one in os.getloadavg()],
         "results": found,
