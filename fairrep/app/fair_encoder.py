@@ -50,7 +50,7 @@ SETTINGS = {
 class FairEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Learns a representation on which tasks can be predicted and groups look alike.
 
-    ``scripts/train.py`` with ``data=csv``, on rows in memory: the same configs, preprocessing,
+    ``fairrep train`` with ``data=csv``, on rows in memory: the same configs, preprocessing,
     training and selection of the best epoch on validation rows; the same rows, settings and seed
     give the same weights. Neither the λ = 0 twin (``weight=0`` trains one) nor heads are fitted,
     and no file is left behind. Groups are needed for fitting alone.
@@ -266,7 +266,7 @@ def _refuse_several_processes(config: DictConfig) -> None:
     if "strategy" in config.trainer or config.trainer.devices != 1:
         raise EstimatorError(
             "FairEncoder trains in one process on one device, got "
-            f"trainer.devices={config.trainer.devices}; scripts/train.py trains in several."
+            f"trainer.devices={config.trainer.devices}; fairrep train trains in several."
         )
 
 
