@@ -55,7 +55,8 @@ def test_every_command_composes(page):
         found = COMMAND.match(line)
         script = Path(found["script"] or f"scripts/{found['name']}.py")
         assert (ROOT / script).is_file(), line
-        rest = re.sub(r"\s+[#…&].*", "", line[found.end() :]).replace("=…", "=any")
+        rest = re.sub(r"\s+[#…&].*", "", line[found.end() :])
+        rest = re.sub(r"=(\S*/)?…", "=any", rest)
         overrides = [word for word in shlex.split(rest) if "=" in word]
         if script.parent.name == "scripts" and (ROOT / "conf" / f"{script.stem}.yaml").exists():
             compose_config(script.stem, single_values(overrides))

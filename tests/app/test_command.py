@@ -99,6 +99,7 @@ def test_the_data_command_takes_its_own_words(capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_a_run_by_the_command_writes_below_the_current_directory(finish, tmp_path):
     """Its own module is found there too; ``env.json`` keeps what was typed."""
     (tmp_path / "mine.py").write_text(

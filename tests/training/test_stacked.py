@@ -133,8 +133,9 @@ def test_a_model_that_diverges_is_marked_and_leaves_its_neighbours_alone(data, t
     assert result.diverged == (1,)
     assert result.epochs[1] < result.epochs[0] == 3
     without, _ = stacked(data, [chosen[0], chosen[2]], tmp_path / "without")
-    assert distance(modules[0], without[0]) == 0
-    assert distance(modules[2], without[1]) == 0
+    # products of three models and of two may be rounded differently
+    assert distance(modules[0], without[0]) < 1e-6
+    assert distance(modules[2], without[1]) < 1e-6
 
 
 class StopAfter(StackListener):

@@ -41,6 +41,7 @@ def test_chance_does_not_find_so_small_a_set():
     assert found.figures["gap"] == found.trials["gap"].min()  # the nearest, not the most useful
 
 
+@pytest.mark.slow
 def test_the_best_feasible_trial_lies_at_the_bound():
     found = FairBO(rising, {"x": UNIT}, constraints="gap<=0.25", utility="accuracy").run(20)
     assert found.feasible
@@ -57,6 +58,7 @@ def test_a_plain_search_only_watches_the_constraint():
     assert (found.trials["feasible"] == (found.trials["gap"] <= 0.25)).all()
 
 
+@pytest.mark.slow
 def test_a_utility_can_be_minimised_under_a_lower_bound_and_a_callable():
     def cost(figures):
         return figures["gap"] - figures["accuracy"] / 2
@@ -93,6 +95,7 @@ def test_a_resumed_search_makes_the_trials_of_an_uninterrupted_one(tmp_path, sam
         assert resumed[name].tolist() == whole[name].tolist()
 
 
+@pytest.mark.slow
 def test_a_failing_region_is_left_and_the_failures_are_kept():
     def fragile(params):
         if params["x"] > 0.6:
@@ -224,6 +227,7 @@ def test_pruned_trials_could_not_have_won(enforce):
     assert hopeless.all()
 
 
+@pytest.mark.slow
 def test_a_sampler_learns_from_pruned_trials():
     found = FairBO(folds, {"x": UNIT}, constraints="gap<=0.25", utility="accuracy", prune=True).run(
         20
