@@ -106,9 +106,17 @@ def test_the_same_rows_settings_and_seed_give_the_scripts_very_weights(part, tmp
     np.testing.assert_array_equal(script.transform(others), encoder.transform(others[FEATURES]))
 
 
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
-def test_on_adults_training_rows_it_is_the_default_runs_encoder(tmp_path):
-    """With nothing set but the number of epochs."""
+def test_on_adults_training_rows_it_is_the_default_runs_encoder(tmp_path, one_thread):
+    """With nothing set but the number of epochs; several threads add up in no fixed order."""
     train("data=adult", "epochs=2", "twin=false", "transfer=false", *QUICK, folder=tmp_path / "run")
     raw = load_dataset("adult")
     rows = raw.frame[~raw.test_rows]
