@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from fairrep.app.output_file import require_free
 from fairrep.errors import ConfigError, RunError
 
 OUTPUTS = (".parquet", ".pq", ".csv", ".csv.gz")
@@ -36,10 +37,7 @@ class Pieces:
         self.output, self.folder = output, output.with_name(f"{output.name}.part")
         if not output.name.endswith(OUTPUTS):
             raise ConfigError(f"output must end with {', '.join(OUTPUTS)}, got '{output}'.")
-        if not output.parent.is_dir():
-            raise RunError(f"output's folder '{output.parent}' does not exist; make it first.")
-        if output.is_dir() or (output.exists() and not overwrite):
-            raise RunError(f"'{output}' is there already; choose another, or give overwrite=true.")
+        require_free(output, overwrite=overwrite)
         self._settings = json.dumps(settings, sort_keys=True)
         if self._holds_others():
             if not overwrite:

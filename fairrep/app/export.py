@@ -14,13 +14,14 @@ from fairrep.app.configs import compose_config
 from fairrep.app.console import quieten, user_errors
 from fairrep.app.export_graph import CATEGORIES, NUMERIC, ExportGraph
 from fairrep.app.export_onnx import require_packages, write_onnx
+from fairrep.app.output_file import require_free
 from fairrep.app.run_folder import METRICS
 from fairrep.app.run_heads import run_heads
 from fairrep.app.transfer_data import saved_config
 from fairrep.app.transfer_encoders import run_encoder
 from fairrep.data.schema import MISSING, UNSEEN, CategoricalColumn, NumericColumn
 from fairrep.encoders import SavedHeads, TableEncoder, trunk_options
-from fairrep.errors import ConfigError, RunError
+from fairrep.errors import ConfigError
 
 FORMATS = ("onnx",)
 SCHEMA = 1
@@ -57,7 +58,7 @@ def run_export(config: DictConfig) -> Path:
     saved = saved_config(config.run)
     run = Path(config.run)
     output = run / "encoder.onnx" if config.output is None else Path(config.output)
-    _require_free(output, overwrite=config.overwrite)
+    require_free(output, overwrite=config.overwrite)
     encoder = run_encoder(run, saved)
     heads = run_heads(run, config.head, dim=encoder.dim)
     about = describe(run, saved, encoder, heads)
@@ -105,10 +106,3 @@ def _certificate(run: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
     if (run / RESULT).is_file():
         return json.loads((run / RESULT).read_text())["certificate"]
     return metrics["certificate"]
-
-
-def _require_free(output: Path, *, overwrite: bool) -> None:
-    if not output.parent.is_dir():
-        raise RunError(f"output's folder '{output.parent}' does not exist; make it first.")
-    if output.is_dir() or (output.exists() and not overwrite):
-        raise RunError(f"'{output}' is there already; choose another, or give overwrite=true.")

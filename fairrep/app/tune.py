@@ -16,13 +16,12 @@ from fairrep.app.run_folder import DATA, TUNE, RunFolder
 from fairrep.app.tune_encoder import EncoderSearch
 from fairrep.app.tune_learner import LearnerSearch
 from fairrep.app.tune_progress import TuneProgress
-from fairrep.app.tune_search import Found, Search
+from fairrep.app.tune_search import CONSTRAINED, PLAIN, Found, Search
 from fairrep.data import describe
 from fairrep.reporting import figures as pictures
 from fairrep.reporting import tables, tune_figure, tune_tables
 from fairrep.tuning import Constraint
 
-PLAIN, CONSTRAINED = "plain", "constrained"
 TRIALS = "trials.parquet"
 Content = dict[str, Any]
 

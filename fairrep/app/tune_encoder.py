@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import plain
+from fairrep.app.results import plain_figures
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_plan import build_device, check_swept
 from fairrep.app.train import carry_out, plan_run
@@ -24,6 +25,7 @@ from fairrep.evaluation import figure_names, groupings, validation_figures
 from fairrep.evaluation.protocol import Questions, part
 from fairrep.seeds import derive_seed
 from fairrep.training import FairEncoderModule, FitSettings, fit_stack
+from fairrep.training.stack_chunks import shapes
 from fairrep.tuning import FairBO
 from fairrep.types import TaskSpec
 
@@ -153,14 +155,7 @@ class EncoderSearch:
         views = Views(data, encoders, list(encoders), device=self._device)
         train, val = (part(views.of(r.x), r, data, asked) for r in (data.train, data.val))
         found = validation_figures(train, val, asked, seed=self._config.seed)
-        return {
-            name: {
-                key: value
-                for key, value in found[name][self.task.name][head].items()
-                if isinstance(value, float)
-            }
-            for name in modules
-        }
+        return {name: plain_figures(found[name][self.task.name][head]) for name in modules}
 
 
 def check_named(config: DictConfig) -> list[str]:
@@ -191,9 +186,8 @@ def _task(data: PreparedData, name: str | None) -> TaskSpec:
 
 
 def _alike(modules: Sequence[FairEncoderModule]) -> list[list[int]]:
-    """Positions of the models, those with parameters of the same shapes together."""
+    """Positions of the models, those that can share a stack together."""
     kinds: dict[str, list[int]] = {}
     for k, module in enumerate(modules):
-        shapes = [(name, tuple(own.shape)) for name, own in module.named_parameters()]
-        kinds.setdefault(repr(shapes), []).append(k)
+        kinds.setdefault(shapes(module), []).append(k)
     return list(kinds.values())

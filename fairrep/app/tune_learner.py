@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from fairrep.app.configs import plain
 from fairrep.app.method_rows import MethodRows, Split, load_rows
-from fairrep.app.tune_search import Found, Listener, check_searched
+from fairrep.app.tune_search import CONSTRAINED, PLAIN, Found, Listener, check_searched
 from fairrep.errors import ConfigError
 from fairrep.estimators import FairSearchCV
 from fairrep.estimators.prediction_metrics import class_metrics, probability_metrics
@@ -69,7 +69,6 @@ class LearnerSearch:
         rows, seed = self._rows, derive_seed(self._config.seed, "bootstrap", self.task.name)
         predicted = {name: _probabilities(one.model, rows.test.x) for name, one in found.items()}
         ways = groupings(self.data.groups, self.data.attributes)
-        constrained, plain_search = reversed(list(found))
         return task_metrics(
             self.task,
             predicted,
@@ -77,7 +76,7 @@ class LearnerSearch:
             rows.test.s,
             ways,
             seed=seed,
-            twins={constrained: plain_search},
+            twins={CONSTRAINED: PLAIN},
         )
 
     def _make(self, folder: Path | None, enforce: bool, listener: Listener | None) -> FairSearchCV:

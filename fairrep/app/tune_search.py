@@ -16,6 +16,7 @@ from fairrep.errors import ConfigError
 from fairrep.tuning import Constraint, Progress, parse_constraints, search_space
 from fairrep.types import TaskSpec
 
+PLAIN, CONSTRAINED = "plain", "constrained"  # names of the two searches
 Content = dict[str, Any]
 Listener = Callable[[Progress], None]
 

@@ -162,6 +162,7 @@ class FairSearchCV(BaseSearchCV):
                 scorer=self.scorer_,
                 n_jobs=self.n_jobs,
                 chances=bool(measured.of_chances),
+                stepwise=self.prune,
             )
             for found in folds:
                 yield measured.figures(found, y, groups)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
@@ -43,10 +43,9 @@ def out_of_fold(
     scorer: Callable[..., float],
     n_jobs: int | None,
     chances: bool = False,
+    stepwise: bool = False,
 ) -> Iterator[OutOfFold]:
     """Fit a clone with ``params`` on the training rows of every split; score and predict the rest.
-
-    Yields what is known after each fold; with several folds at once, only what all of them say.
 
     Args:
         estimator: any estimator with ``predict``.
@@ -58,14 +57,14 @@ def out_of_fold(
         scorer: (estimator, X, y) → number.
         n_jobs: folds at once.
         chances: whether ``predict_proba`` is asked for as well.
+        stepwise: whether what is known is yielded after each fold, or only what all of them say.
     """
     made = clone(estimator).set_params(**clone(params, safe=False))
     folds = (delayed(_fold)(clone(made), X, y, fit_params, one, scorer, chances) for one in splits)
-    at_once = effective_n_jobs(n_jobs) > 1
     done = []
     for fold in Parallel(n_jobs=n_jobs, return_as="generator")(folds):
         done.append(fold)
-        if len(done) == len(splits) or not at_once:
+        if stepwise or len(done) == len(splits):
             scores, predicted, positive = zip(*done)
             yield OutOfFold(
                 np.array(scores, dtype=float),

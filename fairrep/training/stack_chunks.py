@@ -28,6 +28,12 @@ def kind(module: FairEncoderModule) -> str:
     return repr((trunk, others, str(module.heads), fingerprint(module.penalty)))
 
 
+def shapes(module: FairEncoderModule) -> str:
+    """Equal for models that can share a stack: names and shapes of parameters, and who learns."""
+    own = [(n, tuple(p.shape), p.requires_grad) for n, p in module.named_parameters()]
+    return repr(own)
+
+
 def chunks(
     modules: Sequence[FairEncoderModule],
     seeds: Sequence[int],
@@ -95,11 +101,7 @@ def check_stack(
         ConfigError: what they must share, what a user's module must not do, or the largest number
             of models that fits.
     """
-    shapes = {
-        repr([(n, tuple(p.shape), p.requires_grad) for n, p in m.named_parameters()])
-        for m in modules
-    }
-    if len(shapes) > 1:
+    if len(set(map(shapes, modules))) > 1:
         raise ConfigError(
             "models of a stack must have parameters of the same shapes; sweep other settings "
             "with fairrep train -m."

@@ -103,6 +103,7 @@ class FairBO:
         self.space = search_space(space)
         self.constraints = parse_constraints(constraints, known=None)
         self.utility, self.maximize, self.enforce = utility, maximize, enforce
+        self._aims: Any = {"utility": utility, "maximize": maximize, "enforce": enforce}
         numbers = {"workers": workers, "batch": batch, "max_failures": max_failures}
         for setting, value in numbers.items():
             if value is not None and value < 1:
@@ -172,14 +173,13 @@ class FairBO:
 
     def best(self, table: pd.DataFrame) -> pd.Series | None:
         """The row of :func:`trials_table` to use."""
-        aims: dict[str, Any] = {
-            "utility": self.utility,
-            "maximize": self.maximize,
-            "enforce": self.enforce,
-        }
         if self.choose == "posterior":
-            return likely_row(table, self.space, self.constraints, **aims)
-        return best_row(table, **aims)
+            return likely_row(table, self.space, self.constraints, **self._aims)
+        return self.best_observed(table)
+
+    def best_observed(self, table: pd.DataFrame) -> pd.Series | None:
+        """The row of :func:`trials_table` with the best figures of its own."""
+        return best_row(table, **self._aims)
 
     def course(self, steps: Sequence[Mapping[str, float]]) -> Course:
         """A trial's figures step by step, as :mod:`fairrep.tuning.pruning` reads them."""

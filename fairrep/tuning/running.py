@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fairrep.errors import ConfigError, SearchError
 from fairrep.tuning.figures import MissingFigure, read_figures
 from fairrep.tuning.pruning import carried, hopeless
-from fairrep.tuning.results import FIGURES, STEPS, best_row, trials_table
+from fairrep.tuning.results import FIGURES, STEPS, trials_table
 from fairrep.tuning.workers import PROBLEM, Watch, beating, counts, give_up, retry, retry_lost
 
 if TYPE_CHECKING:
@@ -212,12 +212,7 @@ class Run:
             self._told += 1
             trials = self.study.get_trials(deepcopy=False)
             table = trials_table(trials, self.search.constraints)
-            row = best_row(
-                table,
-                utility=self.search.utility,
-                maximize=self.search.maximize,
-                enforce=self.search.enforce,
-            )
+            row = self.search.best_observed(table)
             if row is not None and self.search.enforce and not row["feasible"]:
                 row = None
             pace = (time.perf_counter() - self._begun) / self._told
