@@ -32,6 +32,14 @@ from fairrep.types import TaskSpec
 # settings of the command that an ordinary run does not have
 ASKED = ("name", "constraint", "space", "settings", "task", "run", "group_in_x", "cv", "max_rows")
 SEARCH = ("n_trials", "n_startup", "sampler", "prune", "choose", "max_failures", "n_jobs", "batch")
+OF_LEARNERS = {
+    "cv": None,
+    "max_rows": None,
+    "n_jobs": 1,
+    "prune": False,
+    "group_in_x": False,
+    "run": None,
+}
 UTILITY = "accuracy"
 Content = dict[str, Any]
 
@@ -53,8 +61,7 @@ class EncoderSearch:
         build_heads(config)
         for name in check_named(config):
             check_swept(config, config.settings[name], setting=f"settings.{name}")
-        if config.prune:
-            raise ConfigError("prune needs trials of several folds; candidates are trained whole.")
+        _check_whole(config)
         self.data = build_data(config)
         self.task = _task(self.data, config.task)
         self.constraints = check_searched(config, figure_names(self.task))
@@ -174,6 +181,15 @@ def check_named(config: DictConfig) -> list[str]:
     if repeated := [one for one in named if named.count(one) > 1]:
         raise ConfigError(f"settings must name every setting once, got {repeated[0]} twice.")
     return list(space)
+
+
+def _check_whole(config: DictConfig) -> None:
+    for name, value in OF_LEARNERS.items():
+        if config[name] != value:
+            raise ConfigError(
+                f"{name} is for learners searched in folds; an encoder's candidates are trained on "
+                f"all training rows, got {name}={config[name]}."
+            )
 
 
 def _task(data: PreparedData, name: str | None) -> TaskSpec:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _num_samples
 
 from fairrep.errors import ConfigError, EstimatorError, SearchError, listed
 from fairrep.estimators.groups import fit_groups
-from fairrep.estimators.measured import SCORE, read_measured
+from fairrep.estimators.measured import SCORE, kinds_of_rows, read_measured
 from fairrep.estimators.nvp_scorer import fit_parameters
 from fairrep.estimators.out_of_fold import out_of_fold
 from fairrep.tuning import Constraint, FairBO, Progress, SearchResult
@@ -150,6 +150,7 @@ class FairSearchCV(BaseSearchCV):
         self.scorer_ = check_scoring(self.estimator, self.scoring)
         fit_params = params | fit_parameters(self.estimator, sensitive_features)
         measured = read_measured(self.estimator, y, self.constraint)
+        kinds = kinds_of_rows(groups, y if is_classifier(self.estimator) else None)
 
         def objective(settings: dict[str, Any]) -> Iterator[dict[str, float]]:
             folds = out_of_fold(
@@ -164,8 +165,9 @@ class FairSearchCV(BaseSearchCV):
                 chances=bool(measured.of_chances),
                 stepwise=self.prune,
             )
-            for found in folds:
-                yield measured.figures(found, y, groups)
+            for found in folds:  # until a row of every kind is predicted, nothing can be said
+                if len(found.scores) == len(splits) or set(kinds[found.rows]) == set(kinds):
+                    yield measured.figures(found, y, groups)
 
         about = self._about(X, y, groups, splitter) if self.storage is not None else {}
         self._adopt(self._search(objective, measured.constraints, about), measured.constraints)

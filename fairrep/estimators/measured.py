@@ -74,3 +74,9 @@ def read_measured(estimator: Any, y: Any, constraint: Any) -> Measured:
     of_predictions = {n: own or known[n] for n, own in asked.items() if n not in of_chances}
     bounds = tuple(Constraint(one.metric, one.bound, one.at_least) for one in constraints)
     return Measured(of_predictions, of_chances, bounds)
+
+
+def kinds_of_rows(groups: np.ndarray, y: Any | None) -> np.ndarray:
+    """A number for every combination of groups (n, k) or (n,), and label if given, as (n,)."""
+    columns = groups if y is None else np.column_stack([groups, y])
+    return np.unique(columns.astype(str), axis=0, return_inverse=True)[1].ravel()

@@ -174,7 +174,7 @@ def test_every_problem_composes_with_its_own_data_and_folds():
     files = (ROOT / "conf" / "tune").glob("[!_]*.yaml")
     configs = {file.stem: compose_config("tune", [f"tune={file.stem}"]) for file in files}
     assert {name: (config.data.name, config.cv) for name, config in configs.items()} == {
-        "adult_encoder": ("adult", 5),  # without folds
+        "adult_encoder": ("adult", None),
         "german_rf": ("german", 5),
         "hgb_acs": ("acs", None),
         "hgb_adult": ("adult", None),
@@ -229,7 +229,10 @@ def test_a_search_for_an_encoder_leaves_both_as_runs(tmp_path):
         ("settings.width=batch_size", "settings.width can vary penalty"),
         ("settings.width=optimizer.lr", "every setting once, got optimizer.lr twice"),
         ("+constraint.gap=0.1", "must name one of the metrics .*'gap'"),
-        ("prune=true", "prune needs trials of several folds"),
+        ("prune=true", "prune is for learners searched in folds.*got prune=True"),
+        ("cv=3", "cv is for learners searched in folds.*got cv=3"),
+        ("max_rows=100", "max_rows is for learners"),
+        ("group_in_x=true", "group_in_x is for learners"),
         ("task=married", "task must be a seen task with classes"),
     ],
 )

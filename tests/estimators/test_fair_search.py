@@ -233,6 +233,8 @@ def test_a_fold_without_one_of_the_groups_is_measured_with_the_others(people):
     """Differences are of all predictions out of fold; those of one fold alone are not needed."""
     X, y, s = people
     order = np.argsort(s, kind="stable")  # folds in a row: the outer ones hold one group
-    search = FairSearchCV(LogisticRegression(), STRENGTH, n_trials=2, cv=KFold(4), random_state=0)
-    search.fit(X[order], y[order], sensitive_features=s[order])
-    assert (search.trials_dataframe()["state"] == "complete").all()
+    for prune in (False, True):
+        options = {"n_trials": 2, "cv": KFold(4), "random_state": 0, "prune": prune}
+        search = FairSearchCV(LogisticRegression(), STRENGTH, **options)
+        search.fit(X[order], y[order], sensitive_features=s[order])
+        assert (search.trials_dataframe()["state"] == "complete").all()
