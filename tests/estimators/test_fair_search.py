@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from optuna.distributions import FloatDistribution
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from xgboost import XGBClassifier
 
 from fairrep.errors import FairrepError
 from fairrep.estimators import FairSearchCV, FERMClassifier
@@ -93,6 +95,28 @@ def test_it_predicts_as_its_best_estimator_on_frames_in_pipelines(people):
     assert list(search.classes_) == ["no", "yes"]
     assert search.best_params_ == search.cv_results_["params"][search.best_index_]
     assert search.best_score_ == search.cv_results_["mean_test_score"][search.best_index_]
+
+
+@pytest.mark.parametrize(
+    ("learner", "space"),
+    [
+        (RandomForestClassifier(5, random_state=0), {"max_depth": {"low": 1, "high": 6}}),
+        (HistGradientBoostingClassifier(max_iter=5), {"learning_rate": {"low": 1e-3, "high": 0.5}}),
+        (XGBClassifier(n_estimators=5, n_jobs=1), {"learning_rate": {"low": 1e-3, "high": 0.5}}),
+        (MLPClassifier(max_iter=3, random_state=0), {"hidden_layer_sizes": [4, 8]}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_any_classifier_can_be_searched(people, learner, space):
+    X, y, s = people
+    y = (y == "yes").astype(int)
+    search = FairSearchCV(learner, space, n_trials=3, cv=2, sampler="random", random_state=0)
+    search.fit(X, y, sensitive_features=s)
+    table = search.trials_dataframe()
+    assert (table["state"] == "complete").all()
+    cv = StratifiedKFold(2)
+    best = learner.__class__(**learner.get_params() | search.best_params_)
+    assert search.best_score_ == pytest.approx(cross_val_score(best, X, y, cv=cv).mean())
 
 
 def test_an_estimator_that_takes_the_groups_gets_them(people):
