@@ -47,6 +47,8 @@ class WithFailures:
         seen += [_complete(trial, trial.value, trial.system_attrs) for trial in pruned]
         return sorted([*found, *seen], key=lambda trial: trial.number)
 
+    get_trials = _get_trials
+
 
 def _worst(complete: Sequence[FrozenTrial], direction: StudyDirection) -> FrozenTrial:
     """Made of the worst value and the largest violation of every constraint."""

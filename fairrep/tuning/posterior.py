@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.stats import norm
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from fairrep.tuning.constraints import Constraint
+from fairrep.tuning.cube import Cube
+from fairrep.tuning.process import Process
 from fairrep.tuning.space import Space
 
 UTILITY, FEASIBLE = "posterior_utility", "posterior_feasible"
@@ -31,18 +24,16 @@ def add_posterior(
 ) -> pd.DataFrame:
     """Add ``posterior_utility`` and ``posterior_feasible`` to the table of complete trials.
 
-    One Gaussian process (Matérn 5/2, a length a coordinate, white noise, all by maximum marginal
-    likelihood) is fitted to the utility and one to every constraint's figure. The first column is
-    the posterior mean at each trial's settings, the second the probability that all constraints
-    hold there, as if they were independent.
-
-    Ref: Rasmussen, Williams (2006), Gaussian Processes for Machine Learning, ch. 2 and 5.
+    A Gaussian process on two scales (:class:`fairrep.tuning.process.Process`) is fitted to the
+    utility and one to every constraint's figure. Its smooth part is what a setting owes to more
+    than luck: the first column is that part's posterior mean at each trial's setting, the second
+    the probability that all constraints hold for it, as if they were independent.
     """
-    x = coordinates(table, space)
-    mean, _ = _smoothed(x, table[utility].to_numpy(dtype=float))
+    x, parameter = _points(table, space)
+    mean, _ = _smoothed(x, parameter, table[utility].to_numpy(dtype=float))
     feasible = np.ones(len(table))
     for one in constraints:
-        centre, spread = _smoothed(x, table[one.metric].to_numpy(dtype=float))
+        centre, spread = _smoothed(x, parameter, table[one.metric].to_numpy(dtype=float))
         slack = -np.array([one.violation(value) for value in centre])
         # a figure that is known exactly holds or does not
         feasible *= np.where(
@@ -51,40 +42,25 @@ def add_posterior(
     return table.assign(**{UTILITY: mean, FEASIBLE: feasible})
 
 
-def coordinates(table: pd.DataFrame, space: Space) -> np.ndarray:
-    """Settings as points of the unit cube (n, p): logarithms where searched so, one-hot choices."""
-    columns = [_column(table[f"param_{name}"], own) for name, own in space.items()]
-    return np.concatenate(columns, axis=1)
+def _points(table: pd.DataFrame, space: Space) -> tuple[np.ndarray, np.ndarray]:
+    """Settings as points of the unit cube (n, p), and the parameter of each coordinate (p,)."""
+    cube = Cube(space)
+    named = {
+        name: [_own(value, one) for value in table[f"param_{name}"]] for name, one in space.items()
+    }
+    settings = [dict(zip(named, values)) for values in zip(*named.values())]
+    return cube.points(cube.rows(settings)), cube.parameter
 
 
-def _column(values: pd.Series, own: BaseDistribution) -> np.ndarray:
-    if isinstance(own, CategoricalDistribution):
-        codes = [own.to_internal_repr(_own_type(value, own.choices)) for value in values]
-        return np.eye(len(own.choices))[np.array(codes, dtype=int)]
-    assert isinstance(own, (FloatDistribution, IntDistribution))
-    scale = np.log if own.log else np.asarray
-    low, high = scale(own.low), scale(own.high)
-    numbers = scale(values.to_numpy(dtype=float))
-    return ((numbers - low) / max(float(high - low), SIGNIFICANT))[:, None]
-
-
-def _own_type(value: Any, choices: Sequence[Any]) -> Any:
+def _own(value: Any, own: BaseDistribution) -> Any:
     """None became NaN in a column of numbers."""
-    return None if None in choices and not isinstance(value, str) and pd.isna(value) else value
+    if isinstance(own, CategoricalDistribution) and None in own.choices:
+        return None if not isinstance(value, str) and pd.isna(value) else value
+    return value
 
 
-def _smoothed(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean and standard deviation of the noiseless figure at the points themselves."""
-    centre, spread = y.mean(), y.std()
-    if spread < SIGNIFICANT:
+def _smoothed(x: np.ndarray, parameter: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean and standard deviation of a figure's smooth part at the points themselves."""
+    if y.std() < SIGNIFICANT:
         return y, np.zeros(len(y))
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(
-        np.full(x.shape[1], 0.5), (5e-2, 2e1), nu=2.5
-    ) + WhiteKernel(1e-2, (1e-6, 1.0))
-    process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of lengths at their bounds
-        process.fit(x, (y - centre) / spread)
-    mean, total = process.predict(x, return_std=True)
-    noise = process.kernel_.k2.noise_level
-    return centre + spread * mean, spread * np.sqrt(np.maximum(total**2 - noise, 0.0))
+    return Process(x, y, parameter).smooth(x)

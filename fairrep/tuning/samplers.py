@@ -10,11 +10,13 @@ from typing import Any
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import threadpool_limits
 
 from fairrep.errors import ConfigError
 from fairrep.seeds import derive_seed
+from fairrep.tuning.bayesian import BayesianSampler
 from fairrep.tuning.failures import WithFailures
 from fairrep.tuning.space import Space
 
@@ -24,26 +26,26 @@ SAMPLERS = ("gp", "tpe", "random")
 def make_sampler(name: str, space: Space, *, seed: int, n_startup: int) -> TrialSeeded:
     """A sampler whose draws depend on (seed, number of the trial) alone.
 
-    ``gp`` is one Gaussian process for the objective and one for every constraint; it maximises
-    expected improvement × probability of feasibility, and the probability of feasibility alone
-    while no trial is feasible. The first ``n_startup`` trials are random.
+    ``gp`` is :class:`fairrep.tuning.bayesian.BayesianSampler`: one Gaussian process for the
+    objective and one for every constraint. It starts with ``n_startup`` settings that fill the
+    space, ``tpe`` with as many random ones.
 
     Raises:
-        ConfigError: an unknown name, a negative number of random trials.
+        ConfigError: an unknown name, no trial to start with.
     """
     if name not in SAMPLERS:
         raise ConfigError(f"sampler must be one of {', '.join(SAMPLERS)}, got {name!r}.")
     if n_startup < 1:
         raise ConfigError(f"n_startup must be at least 1, got {n_startup}.")
 
+    start = derive_seed(seed, "sampler") % 2**32
+
     def inner(number: int) -> BaseSampler:
         own = derive_seed(seed, "sampler", number) % 2**32
+        if name == "gp":
+            return BayesianSampler(number, start=start, seed=own, n_startup=n_startup)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            if name == "gp":
-                return GPSampler(
-                    seed=own, n_startup_trials=n_startup, warn_independent_sampling=False
-                )
             if name == "tpe":
                 return TPESampler(
                     seed=own,
@@ -80,7 +82,7 @@ class TrialSeeded(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """All parameters with more than one value; none for chance."""
-        if isinstance(self._local.sampler, RandomSampler):
+        if type(self._local.sampler) is RandomSampler:
             return {}
         return {name: own for name, own in self._space.items() if not own.single()}
 
@@ -88,7 +90,8 @@ class TrialSeeded(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """What the inner sampler proposes."""
-        return self._local.sampler.sample_relative(WithFailures(study), trial, search_space)
+        with threadpool_limits(1):  # matrices this small only wait for other threads
+            return self._local.sampler.sample_relative(WithFailures(study), trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any
