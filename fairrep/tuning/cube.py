@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from optuna.distributions import (
 )
 
 from fairrep.tuning.space import Space
+
+Scale = Callable[[Any], Any]
 
 
 class Cube:
@@ -65,7 +67,8 @@ class _Number:
     def __init__(self, own: IntDistribution | FloatDistribution) -> None:
         self._own, self._step = own, own.step
         half = (own.step or 0) / 2
-        self._scale, self._back = (np.log, np.exp) if own.log else (np.asarray, np.asarray)
+        self._scale: Scale = np.log if own.log else np.asarray
+        self._back: Scale = np.exp if own.log else np.asarray
         self._from, self._to = (
             float(self._scale(bound)) for bound in (own.low - half, own.high + half)
         )

@@ -16,6 +16,7 @@ JITTER = 1e-8
 AMPLITUDE, LENGTH = (0.0, 1.0), (0.0, 1.0)  # of the smooth part; its lengths grow with sqrt(q)
 RUGGED, SHORT = (math.log(0.3), 1.0), (math.log(0.15), 1.0)
 NOISE = (-7.0, 2.0)
+LOCAL = 0.4  # the longest length of the calibration
 WIDEST = 4.0  # standard deviations of the prior
 
 
@@ -34,7 +35,7 @@ class Process:
     A figure may be constant in one region (every row is decided alike) and rugged in another. So
     the predicted variance is multiplied by :math:`(1 + \sum_i w_i z_i^2) / (1 + \sum_i w_i)`, with
     the leave-one-out residuals z in units of their predicted deviation, and weights w that fall
-    with the distance as the smooth part does, over half its lengths.
+    with the distance as the smooth part does, over half its lengths (of at most ``LOCAL``).
 
     Ref: Rasmussen, Williams (2006), Gaussian Processes for Machine Learning, ch. 2, 4 and 5
     (5.4.2 for the residuals).
@@ -85,7 +86,8 @@ class Process:
 
     def _calibration(self, x: Tensor, hyper: _Hyper) -> Tensor:
         squares = (x[:, None] - self._observed[None]) ** 2
-        weights = _matern((4 * squares) @ hyper.inverse.clamp_min(1.0)[self._parameter], 5)
+        inverse = hyper.inverse.clamp_min(LOCAL**-2)[self._parameter]
+        weights = _matern((4 * squares) @ inverse, 5)
         return (1 + weights @ self._surprise) / (1 + weights.sum(1))
 
     def _parts(self, x: Tensor, hyper: _Hyper) -> tuple[Tensor, Tensor]:
@@ -109,7 +111,8 @@ class Process:
             """−log posterior density and gradient; only the kernel's entries are traced."""
             own = torch.tensor(theta, requires_grad=True)
             hyper = _Hyper(own)
-            entries = sum(hyper.parts(squares, self._parameter))
+            smooth, rugged = hyper.parts(squares, self._parameter)
+            entries = smooth + rugged
             diagonal = hyper.a2 + hyper.b2 + hyper.noise
             value, slope = _likelihood(entries.detach(), diagonal.detach(), i, j, self._y)
             (2 * (slope[i, j] * entries).sum() + slope.diagonal().sum() * diagonal).backward()

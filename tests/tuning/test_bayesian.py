@@ -1,0 +1,140 @@
+"""The sampler: the cube, the process on two scales, what an untried setting is worth, proposals."""
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from fairrep.tuning import FairBO
+from fairrep.tuning.acquisition import Acquisition, log_expected_improvement
+from fairrep.tuning.bayesian import propose
+from fairrep.tuning.cube import Cube
+from fairrep.tuning.process import Process
+
+SPACE = {
+    "depth": IntDistribution(1, 50),
+    "split": IntDistribution(2, 500, log=True),
+    "share": FloatDistribution(0.1, 0.9, step=0.2),
+    "rate": FloatDistribution(1e-4, 0.5, log=True),
+    "kind": CategoricalDistribution(("gini", "entropy", None)),
+}
+LINE = np.array([0])  # one parameter
+
+
+def test_settings_come_back_from_the_cube():
+    cube = Cube(SPACE)
+    rows = np.random.default_rng(0).random((200, len(cube)))
+    settings = [cube.settings(row) for row in rows]
+    for one in settings:
+        for name, own in SPACE.items():
+            assert own._contains(own.to_internal_repr(one[name]))
+        assert isinstance(one["depth"], int)
+        assert isinstance(one["rate"], float)
+    assert np.allclose(cube.rows(settings), cube.snapped(rows))
+    assert [cube.settings(row) for row in cube.snapped(rows)] == [
+        one | {"rate": pytest.approx(one["rate"]), "share": pytest.approx(one["share"])}
+        for one in settings
+    ]
+    assert cube.points(rows).shape == (200, 7)
+    assert cube.parameter.tolist() == [0, 1, 2, 3, 4, 4, 4]
+
+
+def test_values_of_a_parameter_have_intervals_of_one_length():
+    cube = Cube({"depth": IntDistribution(1, 50), "kind": CategoricalDistribution(("a", "b"))})
+    grid = np.linspace(0, 1, 10_000, endpoint=False) + 5e-5
+    drawn = [cube.settings(np.array([one, one])) for one in grid]
+    assert np.bincount([one["depth"] for one in drawn])[1:].tolist() == [200] * 50
+    assert sum(one["kind"] == "a" for one in drawn) == 5000
+
+
+@pytest.mark.parametrize("z", [-1e4, -40.0, -5.001, -4.999, -1.0, 0.0, 3.0])
+def test_expected_improvement_is_the_integral(z):
+    """E max(0, Z + z) = φ(z) ∫ t exp(t z − t²/2) dt."""
+    width = 30 / max(1.0, -z) + 10 * max(1.0, z) * (z > -1)
+    integral, _ = quad(lambda t: t * np.exp(t * z - t**2 / 2), 0, width, epsabs=0)
+    expected = norm.logpdf(z) + np.log(integral)
+    assert log_expected_improvement(np.array([z]))[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_intervals_cover_what_they_promise():
+    """95% of untried figures lie within 1.96 deviations, smooth ones and rugged ones."""
+    rng = np.random.default_rng(0)
+    within = []
+    for rugged in (0.0, 0.3):
+        for _ in range(10):
+            a, b = rng.normal(size=2)
+            x = rng.random((60, 2))
+            y = np.sin(4 * x[:, 0] + a) + b * x[:, 1] ** 2 + rugged * rng.normal(size=60)
+            mean, spread = Process(x[:40], y[:40], np.array([0, 1])).predict(x[40:])
+            within.append(np.abs(y[40:] - mean) < 1.96 * spread)
+    assert 0.91 < np.mean(within) < 0.99
+
+
+def test_a_figure_is_known_where_it_was_constant_and_unknown_where_it_jumped():
+    rng = np.random.default_rng(1)
+    x = np.sort(rng.random(60))[:, None]
+    y = np.where(x[:, 0] < 0.5, 0.0, rng.normal(size=60))
+    _, spread = Process(x, y, LINE).predict(np.array([[0.15], [0.25], [0.75], [0.85]]))
+    assert spread[:2].max() < 0.5 * spread[2:].min()
+
+
+def test_the_smooth_part_has_no_luck():
+    x = np.linspace(0, 1, 21)[:, None]
+    y = x[:, 0] ** 2
+    y[7] += 1.0
+    process = Process(x, y, LINE)
+    smooth, _ = process.smooth(x)
+    assert abs(smooth[7] - x[7, 0] ** 2) < 0.4
+    assert process.predict(x)[0][7] > smooth[7]
+
+
+def test_nothing_new_is_to_be_seen_at_tried_settings_and_between_equal_ones():
+    points = np.array([[0.1, 0.1], [0.1, 0.5], [0.6, 0.3], [0.9, 0.9]])
+    utility = np.array([1.0, 1.0, 2.0, 3.0])
+    violation = np.array([[0.0], [0.0], [-1.0], [1.0]])
+    running = np.array([[0.4, 0.8]])
+    worth = Acquisition(points, running, np.array([0, 1]), utility, violation)
+    known = np.array([[0.6, 0.3], [0.4, 0.8], [0.1, 0.2]])  # tried, running, between equals
+    assert np.isneginf(worth(known)).all()
+    assert np.isfinite(worth(np.array([[0.1, 0.6], [0.2, 0.2], [0.5, 0.5]]))).all()
+
+
+def test_the_best_candidate_is_found_in_a_mixed_space():
+    cube = Cube(SPACE)
+    best = cube.snapped(np.array([[0.31, 0.72, 0.5, 0.43, 0.9]]))
+    target = cube.points(best)
+
+    def worth(points):
+        return -((points - target) ** 2).sum(axis=1)
+
+    found = propose(cube, worth, best[:0], np.random.default_rng(0))
+    assert found is not None
+    own, other = cube.settings(found), cube.settings(best[0])
+    assert (own["kind"], own["share"]) == (other["kind"], other["share"])
+    assert abs(own["depth"] - other["depth"]) <= 1
+    assert own["rate"] == pytest.approx(other["rate"], rel=0.2)
+
+
+def test_the_first_settings_fill_the_space():
+    """Of eight points of a Sobol sequence four lie in each half of every coordinate."""
+    space = {name: {"type": "float", "low": 0, "high": 1} for name in "abc"}
+    for seed in range(3):
+        search = FairBO(lambda params: {"u": 0.0}, space, utility="u", n_startup=8, seed=seed)
+        table = search.run(8).trials
+        for name in "abc":
+            assert (table[f"param_{name}"] < 0.5).sum() == 4
+
+
+def test_no_setting_is_tried_twice_until_all_are():
+    space = {"a": {"type": "int", "low": 1, "high": 4}, "b": [True, False, None]}
+
+    def objective(params):
+        return {"u": params["a"] * (1 + (params["b"] is None)), "gap": params["a"] / 10}
+
+    search = FairBO(objective, space, constraints="gap<=0.3", utility="u", n_startup=2)
+    table = search.run(14).trials
+    tried = table["param_a"].map(str) + table["param_b"].map(str)
+    assert tried[2:13].nunique() >= 10
+    assert tried.nunique() == 12
+    assert search.result().params == {"a": 3, "b": None}
