@@ -49,7 +49,7 @@ class FairSearchCV(BaseSearchCV):
         cv: folds, as in ``GridSearchCV``; the same for all settings.
         scoring: one score, as in ``GridSearchCV``.
         sampler: ``"gp"``, ``"tpe"`` or ``"random"``.
-        n_startup: random settings before the sampler learns.
+        n_startup: settings spread over the space (``tpe``: at random) before the sampler learns.
         enforce: False for a plain search that only watches the constraint.
         storage: folder, journal file or URL of a database to keep the trials in; the same search
             of the same data goes on with them.

@@ -48,7 +48,7 @@ class FairBO:
         maximize: whether more of it is better.
         enforce: False for a plain search that only watches the constraints.
         sampler: ``gp`` (Bayesian optimisation), ``tpe`` or ``random``.
-        n_startup: random trials before the sampler learns.
+        n_startup: trials spread over the space (``tpe``: at random) before the sampler learns.
         storage: where trials are kept, see :func:`fairrep.tuning.storages.open_storage`; another
             process with the same storage and name shares the work, and a later one resumes it.
         name: of the search in its storage.
