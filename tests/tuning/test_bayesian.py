@@ -5,12 +5,14 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.integrate import quad
 from scipy.stats import norm
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
 from fairrep.tuning import FairBO
 from fairrep.tuning.acquisition import Acquisition, log_expected_improvement
 from fairrep.tuning.bayesian import propose
 from fairrep.tuning.cube import Cube
-from fairrep.tuning.process import Process
+from fairrep.tuning.process import Process, _priors
 
 SPACE = {
     "depth": IntDistribution(1, 50),
@@ -55,6 +57,32 @@ def test_expected_improvement_is_the_integral(z):
     integral, _ = quad(lambda t: t * np.exp(t * z - t**2 / 2), 0, width, epsabs=0)
     expected = norm.logpdf(z) + np.log(integral)
     assert log_expected_improvement(np.array([z]))[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_means_and_hyperparameters_are_those_of_another_implementation():
+    """scikit-learn's process with this kernel; and no neighbour is more likely."""
+    rng = np.random.default_rng(0)
+    x, other = rng.random((30, 2)), rng.random((5, 2))
+    y = np.sin(5 * x[:, 0]) + x[:, 1] + 0.1 * rng.normal(size=30)
+    process = Process(x, y, np.array([0, 1]))
+    mean, spread = _priors(2)
+
+    def reference(theta):
+        a, b, noise, *lengths = np.exp(theta)
+        kernel = a**2 * Matern(lengths[:2], nu=2.5) + b**2 * Matern(lengths[2:], nu=1.5)
+        made = GaussianProcessRegressor(kernel + WhiteKernel(noise), optimizer=None, alpha=1e-8)
+        made.fit(x, (y - y.mean()) / y.std())
+        density = made.log_marginal_likelihood_value_ - (((theta - mean) / spread) ** 2).sum() / 2
+        return made, density
+
+    theta = process._theta.numpy()
+    made, density = reference(theta)
+    assert process.predict(other)[0] == pytest.approx(
+        y.mean() + y.std() * made.predict(other), abs=1e-5
+    )
+    for k in range(len(theta)):
+        for step in (-0.05, 0.05):
+            assert reference(theta + step * np.eye(len(theta))[k])[1] < density + 1e-3
 
 
 def test_intervals_cover_what_they_promise():
