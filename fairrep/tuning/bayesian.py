@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from scipy.spatial.distance import cdist
 from scipy.stats import qmc
 
 from fairrep.tuning.acquisition import Acquisition
@@ -19,6 +20,10 @@ from fairrep.tuning.cube import Cube
 DRAWN, KEPT, COPIES = 1000, 15, 30  # candidates: first ones, those kept, moved copies of each
 MOVES = (0.02, 0.1, 0.3)  # standard deviations
 ROUNDS = 5  # of moving the best
+EXPLORES = 5  # every so many trials one is far from all others
+
+
+Worth = Callable[[np.ndarray], np.ndarray]
 
 
 class BayesianSampler(RandomSampler):
@@ -26,7 +31,9 @@ class BayesianSampler(RandomSampler):
 
     The first ``n_startup`` settings are the points of a scrambled Sobol sequence; the others
     maximise :class:`fairrep.tuning.acquisition.Acquisition` over random candidates and repeatedly
-    moved copies of the best of them. A trial that is being evaluated counts as one with the figures
+    moved copies of the best of them. Every fifth does so among settings that are far from all
+    trials: a process that is wrong about distant settings does not keep the search where it is. A
+    trial that is being evaluated counts as one with the figures
     that are expected of it.
 
     Ref: Gardner, Kusner, Xu, Weinberger, Cunningham (2014), Bayesian optimization with inequality
@@ -61,7 +68,7 @@ class BayesianSampler(RandomSampler):
         bounds = list(complete[0].constraints)
         violation = np.array([[one.constraints[name] for name in bounds] for one in complete])
         rows = _rows(cube, complete)
-        acquisition = Acquisition(
+        acquisition: Worth = Acquisition(
             cube.points(rows),
             cube.points(_rows(cube, running)),
             cube.parameter,
@@ -70,13 +77,18 @@ class BayesianSampler(RandomSampler):
         )
         broken = np.maximum(violation, 0).max(axis=1, initial=0)
         best = rows[np.lexsort((-utility, broken))[:KEPT]]
-        found = propose(cube, acquisition, best, self._random)
+        found = None
+        if self._number % EXPLORES == EXPLORES - 1:
+            far = _far(acquisition, cube.points(rows), cube, self._random)
+            found = propose(cube, far, rows[:0], self._random)
+        if found is None:
+            found = propose(cube, acquisition, best, self._random)
         return {} if found is None else cube.settings(found)
 
 
 def propose(
     cube: Cube,
-    acquisition: Callable[[np.ndarray], np.ndarray],
+    acquisition: Worth,
     known: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray | None:
@@ -101,6 +113,20 @@ def propose(
         rows, worth = ranked(np.concatenate([rows, _moved(around, random, 1 / (1 + k))]))
         around = rows
     return rows[0] if np.isfinite(worth[0]) else None
+
+
+def _far(acquisition: Worth, tried: np.ndarray, cube: Cube, random: np.random.Generator) -> Worth:
+    """The acquisition; minus infinity where most random points are farther from all trials."""
+
+    def distance(points: np.ndarray) -> np.ndarray:
+        return cdist(points, tried).min(axis=1)
+
+    least = np.median(distance(cube.points(cube.snapped(random.random((DRAWN, len(cube)))))))
+
+    def worth(points: np.ndarray) -> np.ndarray:
+        return np.where(distance(points) < least, -np.inf, acquisition(points))
+
+    return worth
 
 
 def _moved(rows: np.ndarray, random: np.random.Generator, shrink: float) -> np.ndarray:
