@@ -7,8 +7,9 @@
 
 A curve is the best feasible validation accuracy after each trial; null where no trial was feasible
 yet. A seed decides sampler, learner and folds; the split of the data is one. Shown for every
-problem: medians with quartiles over seeds, seeds that end feasible, and after how many trials the
-constrained search's median curve reaches random search's last median. ``time`` is of a function
+problem: medians with quartiles over seeds, seeds that end feasible, after how many trials the
+constrained search's median curve reaches random search's last median, and after how many a seed
+reaches what random search has in the end with the same learner and folds. ``time`` is of a function
 of ten hyperparameters that costs nothing: seconds a trial of our sampler and of Optuna's Gaussian
 process, turn about in one process, and the best feasible values that they find. Writes
 benchmarks/results/fair-bo.json after every search, and runs none that it holds.
@@ -175,17 +176,18 @@ def save(name: str, found: dict[str, Any]) -> None:
 
 
 def show() -> None:
-    curves: dict[tuple[str, str], dict[str, list]] = {}
+    curves: dict[tuple[str, str], dict[str, dict[int, list]]] = {}
     for name, found in saved().items():
         if name.startswith(TIMED):
             print(name, found)
             continue
-        problem, search, trials, _ = name.split("/")
-        curves.setdefault((problem, trials), {}).setdefault(search, []).append(found["curve"])
+        problem, search, trials, seed = name.split("/")
+        own = curves.setdefault((problem, trials), {}).setdefault(search, {})
+        own[int(seed.removeprefix("seed "))] = found["curve"]
     for (problem, trials), searches in curves.items():
         print(f"{problem}, {trials}")
         # a search without a feasible trial is below all others
-        tables = {n: np.array(c, dtype=float) for n, c in searches.items()}
+        tables = {n: np.array(list(c.values()), dtype=float) for n, c in searches.items()}
         filled = {n: np.nan_to_num(t, nan=-np.inf) for n, t in tables.items()}
         for name, table in filled.items():
             low, middle, high = np.quantile(table[:, -1], [0.25, 0.5, 0.75], method="nearest")
@@ -197,6 +199,18 @@ def show() -> None:
             reached = np.median(filled["constrained"], axis=0) >= target
             text = f"trial {reached.argmax() + 1}" if reached.any() else "never"
             print(f"  the constrained median reaches random's last median at: {text}")
+            print(f"  a seed reaches its own random search's last value: {paired(searches)}")
+
+
+def paired(searches: dict[str, dict[int, list]]) -> str:
+    """Median over seeds, of the constrained search's first trial as good as random's last."""
+    trials = []
+    for seed in set(searches["constrained"]) & set(searches["random"]):
+        curves = (searches[name][seed] for name in ("constrained", "random"))
+        own, random = (np.nan_to_num(np.array(c, dtype=float), nan=-np.inf) for c in curves)
+        reached = own >= random[-1]
+        trials.append(reached.argmax() + 1 if reached.any() else np.inf)
+    return f"trial {np.median(trials):g} (never in {np.isinf(trials).sum()} of {len(trials)})"
 
 
 if __name__ == "__main__":

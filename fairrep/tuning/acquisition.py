@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
-from scipy.stats import norm
+from scipy.special import erfcx, log_ndtr, logsumexp, ndtri_exp
+from scipy.stats import norm, qmc
 
 from fairrep.tuning.process import Process
 
+DRAWS = 32
+SHRUNK = 5.0  # trials without correlation that are added to the others
 CONSTANT = 1e-9  # a figure with less spread says nothing
 
 
@@ -54,19 +56,36 @@ class Acquisition:
         if len(running):
             for process in self._processes():
                 process.also(running)
+        self._root, self._shared = self._correlations()
         self._tried = np.concatenate([points, running])
         self._idle = _idle(points, parameter, np.column_stack([utility, violation]))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """(m,) of points (m, p)."""
-        worth = np.zeros(len(points))
-        if self._utility is not None and self._best is not None:
-            mean, spread = self._utility.predict(points)
-            worth += log_expected_improvement((mean - self._best) / spread) + np.log(spread)
-        for bound in self._bounds:
+        slack = np.zeros((len(points), len(self._bounds)))
+        for k, bound in enumerate(self._bounds):
             mean, spread = bound.predict(points)
-            worth += log_ndtr(-mean / spread)
+            slack[:, k] = -mean / spread
+        if self._utility is None:
+            worth = log_orthant(slack, self._root, np.zeros(len(slack[0])), None)
+        else:
+            mean, spread = self._utility.predict(points)
+            lead = (mean - self._best) / spread
+            worth = log_orthant(slack, self._root, self._shared, lead) + np.log(spread)
         return np.where(self._known(points), -np.inf, worth)
+
+    def _correlations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cholesky root (k, k) of the bounds' correlations; the utility's loadings (k,) on it."""
+        z = np.stack([process.residuals for process in self._processes()], axis=1)
+        product = z.T @ z
+        size = np.sqrt(product.diagonal() + SHRUNK)
+        correlation = product / size[:, None] / size[None]
+        np.fill_diagonal(correlation, 1.0)
+        k = len(self._bounds)
+        root = np.linalg.cholesky(correlation[:k, :k])
+        if self._utility is None:
+            return root, np.zeros(k)
+        return root, np.linalg.solve(root, correlation[:k, k])
 
     def _processes(self) -> list[Process]:
         return self._bounds + ([] if self._utility is None else [self._utility])
@@ -84,6 +103,38 @@ def log_expected_improvement(z: np.ndarray) -> np.ndarray:
     far = np.minimum(z, -5)  # 1 + z Φ(z) / φ(z), with Φ(z) / φ(z) = sqrt(π / 2) erfcx(-z / √2)
     ratio = np.log1p(far * np.sqrt(np.pi / 2) * erfcx(-far / np.sqrt(2)))
     return np.where(z > -5, plain, norm.logpdf(far) + ratio)
+
+
+def log_orthant(
+    slack: np.ndarray, root: np.ndarray, shared: np.ndarray, lead: np.ndarray | None
+) -> np.ndarray:
+    r"""Logarithm of E[max(0, f + lead) 1{c <= slack}], for standard normal f and c, as (m,).
+
+    By separation of variables: the c are drawn one after another within their bounds, at
+    quasi-random points, and the last expectation, of f given all c, is known.
+
+    Ref: Genz (1992), Numerical computation of multivariate normal probabilities.
+
+    Args:
+        slack: (m, k) upper bounds of c.
+        root: (k, k) Cholesky root of the correlations of c.
+        shared: (k,) loadings of f on the same factors.
+        lead: (m,); None for the probability of the bounds alone.
+    """
+    m, k = slack.shape
+    uniform = qmc.Sobol(max(k, 1), scramble=False).random(DRAWS) + 0.5 / DRAWS
+    factors = np.zeros((m, DRAWS, k))
+    weight = np.zeros((m, DRAWS))
+    for j in range(k):
+        bound = (slack[:, j, None] - factors[..., :j] @ root[j, :j]) / root[j, j]
+        inside = log_ndtr(bound)
+        weight += inside
+        factors[..., j] = ndtri_exp(np.log(uniform[None, :, j]) + inside)
+    if lead is not None:
+        rest = np.sqrt(1 - shared @ shared)
+        own = (lead[:, None] + factors @ shared) / rest
+        weight += log_expected_improvement(own) + np.log(rest)
+    return logsumexp(weight, axis=1) - np.log(DRAWS)
 
 
 def _near_bound(violation: np.ndarray) -> np.ndarray:

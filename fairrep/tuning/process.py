@@ -44,6 +44,9 @@ class Process:
         x: (n, p) points of the unit cube.
         y: (n,) figures, not all the same.
         parameter: (p,) parameter of each coordinate; those of the same share a length.
+
+    Attributes:
+        residuals: (n,) leave-one-out residuals z.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, parameter: np.ndarray) -> None:
@@ -52,7 +55,8 @@ class Process:
         self._y = torch.from_numpy((y - self._centre) / self._scale)
         self._theta = torch.from_numpy(self._fitted(int(parameter.max()) + 1))
         self._condition()
-        self._observed, self._surprise = self._x, self._residuals()
+        self._observed = self._x
+        self.residuals = self._left_out().numpy()
 
     def also(self, x: np.ndarray) -> None:
         """Believe that the figures at further points (m, p) are what is expected there."""
@@ -80,15 +84,14 @@ class Process:
         mean = self._centre + self._scale * (cross @ self._weights)
         return mean.numpy(), self._scale * variance.sqrt().numpy()
 
-    def _residuals(self) -> Tensor:
-        """Squared leave-one-out residuals (n,), in units of their predicted variance."""
-        return self._weights**2 / torch.cholesky_inverse(self._root).diagonal()
+    def _left_out(self) -> Tensor:
+        return self._weights / torch.cholesky_inverse(self._root).diagonal().sqrt()
 
     def _calibration(self, x: Tensor, hyper: _Hyper) -> Tensor:
         squares = (x[:, None] - self._observed[None]) ** 2
         inverse = hyper.inverse.clamp_min(LOCAL**-2)[self._parameter]
         weights = _matern((4 * squares) @ inverse, 5)
-        return (1 + weights @ self._surprise) / (1 + weights.sum(1))
+        return (1 + weights @ torch.from_numpy(self.residuals**2)) / (1 + weights.sum(1))
 
     def _parts(self, x: Tensor, hyper: _Hyper) -> tuple[Tensor, Tensor]:
         squares = (x[:, None] - self._x[None]) ** 2
