@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp, ndtri_exp
@@ -16,13 +17,18 @@ CONSTANT = 1e-9  # a figure with less spread says nothing
 
 
 class Acquisition:
-    r"""Logarithm of EI(x) · Π P(c_i(x) ≤ 0), and minus infinity where nothing new is to be seen.
+    r"""log E[max(0, f(x) - f*) 1{c_1(x) <= 0, …}], and minus infinity where nothing new is seen.
 
-    While no trial is feasible it is the probability of feasibility alone. Figures are those of
-    untried settings, their ruggedness included. Violations v enter as sign(v) log(1 + |v| / m), m
-    being the median of their sizes: what happens at the bound matters, not far from it. A setting
-    that was tried is worth nothing; nor is one between two tried settings that differ in one
-    parameter and have the same figures: as a rule that parameter does nothing there.
+    The expected improvement that keeps the constraints, over the best feasible trial's f*; while
+    no trial is feasible, the probability of keeping them. Figures are those of untried settings,
+    their ruggedness included. They are correlated as the leave-one-out residuals of their
+    processes are: a more accurate model than foreseen is as a rule a more unfair one, and a search
+    that takes them for independent hopes for both kinds of luck at once.
+
+    Violations v enter as sign(v) log(1 + |v| / m), m being the median of their sizes: what happens
+    at the bound matters, not far from it. A setting that was tried is worth nothing; nor is one
+    between two tried settings that differ in one parameter and have the same figures: as a rule
+    that parameter does nothing there.
 
     Ref: Gardner et al. (2014), ICML; Ament et al. (2023), NeurIPS (the logarithm); Eriksson,
     Poloczek (2021), AISTATS (violations).
@@ -67,7 +73,7 @@ class Acquisition:
             mean, spread = bound.predict(points)
             slack[:, k] = -mean / spread
         if self._utility is None:
-            worth = log_orthant(slack, self._root, np.zeros(len(slack[0])), None)
+            worth = log_orthant(slack, self._root)
         else:
             mean, spread = self._utility.predict(points)
             lead = (mean - self._best) / spread
@@ -76,16 +82,11 @@ class Acquisition:
 
     def _correlations(self) -> tuple[np.ndarray, np.ndarray]:
         """Cholesky root (k, k) of the bounds' correlations; the utility's loadings (k,) on it."""
-        z = np.stack([process.residuals for process in self._processes()], axis=1)
-        product = z.T @ z
-        size = np.sqrt(product.diagonal() + SHRUNK)
-        correlation = product / size[:, None] / size[None]
-        np.fill_diagonal(correlation, 1.0)
         k = len(self._bounds)
+        correlation = _correlation([process.residuals for process in self._processes()])
         root = np.linalg.cholesky(correlation[:k, :k])
-        if self._utility is None:
-            return root, np.zeros(k)
-        return root, np.linalg.solve(root, correlation[:k, k])
+        shared = np.zeros(k) if self._utility is None else correlation[:k, k]
+        return root, np.linalg.solve(root, shared)
 
     def _processes(self) -> list[Process]:
         return self._bounds + ([] if self._utility is None else [self._utility])
@@ -97,6 +98,15 @@ class Acquisition:
         return known
 
 
+def _correlation(residuals: Sequence[np.ndarray]) -> np.ndarray:
+    """(r, r) of r figures' leave-one-out residuals (n,), drawn towards 0."""
+    found = np.eye(len(residuals))
+    for i, j in combinations(range(len(residuals)), 2):
+        size = [np.sqrt(one @ one + SHRUNK) for one in (residuals[i], residuals[j])]
+        found[i, j] = found[j, i] = residuals[i] @ residuals[j] / size[0] / size[1]
+    return found
+
+
 def log_expected_improvement(z: np.ndarray) -> np.ndarray:
     """log(φ(z) + z Φ(z)), exact also where the logarithm's argument underflows."""
     plain = np.log(norm.pdf(z) + z * norm.cdf(z), where=z > -5, out=np.zeros_like(z))
@@ -106,7 +116,10 @@ def log_expected_improvement(z: np.ndarray) -> np.ndarray:
 
 
 def log_orthant(
-    slack: np.ndarray, root: np.ndarray, shared: np.ndarray, lead: np.ndarray | None
+    slack: np.ndarray,
+    root: np.ndarray,
+    shared: np.ndarray | None = None,
+    lead: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Logarithm of E[max(0, f + lead) 1{c <= slack}], for standard normal f and c, as (m,).
 
@@ -119,7 +132,7 @@ def log_orthant(
         slack: (m, k) upper bounds of c.
         root: (k, k) Cholesky root of the correlations of c.
         shared: (k,) loadings of f on the same factors.
-        lead: (m,); None for the probability of the bounds alone.
+        lead: (m,); None, with ``shared``, for the probability of the bounds alone.
     """
     m, k = slack.shape
     uniform = qmc.Sobol(max(k, 1), scramble=False).random(DRAWS) + 0.5 / DRAWS
@@ -130,7 +143,7 @@ def log_orthant(
         inside = log_ndtr(bound)
         weight += inside
         factors[..., j] = ndtri_exp(np.log(uniform[None, :, j]) + inside)
-    if lead is not None:
+    if lead is not None and shared is not None:
         rest = np.sqrt(1 - shared @ shared)
         own = (lead[:, None] + factors @ shared) / rest
         weight += log_expected_improvement(own) + np.log(rest)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
 from fairrep.tuning import FairBO
-from fairrep.tuning.acquisition import Acquisition, log_expected_improvement
+from fairrep.tuning.acquisition import Acquisition, log_expected_improvement, log_orthant
 from fairrep.tuning.bayesian import propose
 from fairrep.tuning.cube import Cube
 from fairrep.tuning.process import Process, _priors
@@ -22,6 +22,28 @@ SPACE = {
     "kind": CategoricalDistribution(("gini", "entropy", None)),
 }
 LINE = np.array([0])  # one parameter
+
+
+@pytest.mark.parametrize("rho", [-0.6, 0.0, 0.8])
+def test_improvement_within_a_bound_is_the_integral(rho):
+    """E max(0, f + u) 1{c <= b} = ∫ φ(c) E[max(0, f + u) | c] dc, and f | c is normal."""
+    rest = np.sqrt(1 - rho**2)
+    for u, b in [(0.2, 0.3), (-0.5, -1.0), (1.0, -2.5), (-2.0, 1.0)]:
+
+        def inner(c, u=u):
+            own = np.array([(u + rho * c) / rest])
+            return norm.pdf(c) * rest * np.exp(log_expected_improvement(own)[0])
+
+        found = log_orthant(np.array([[b]]), np.eye(1), np.array([rho]), np.array([u]))[0]
+        assert found == pytest.approx(np.log(quad(inner, -12, b)[0]), abs=0.1)  # 32 points
+
+
+def test_bounds_that_hold_together_have_the_orthant_probability():
+    covariance = np.array([[1.0, 0.6, 0.2], [0.6, 1.0, -0.3], [0.2, -0.3, 1.0]])
+    slack = np.array([[0.3, -1.0, 0.5], [1.0, 2.0, -0.5]])
+    expected = multivariate_normal(cov=covariance).cdf(slack)
+    found = log_orthant(slack, np.linalg.cholesky(covariance))
+    assert found == pytest.approx(np.log(expected), abs=0.05)
 
 
 def test_settings_come_back_from_the_cube():
@@ -167,6 +189,14 @@ def test_a_fluke_does_not_hold_the_search():
     for seed in range(4):
         search = FairBO(objective, space, constraints="gap<=0.05", utility="u", seed=seed)
         assert search.run(40).figures["u"] == 0.5
+
+
+def test_figures_that_never_differ_do_not_stop_the_search():
+    search = FairBO(lambda _: {"u": 1.0, "gap": 0.3}, {"x": [1, 2, 3, 4]}, utility="u", n_startup=1)
+    assert search.run(6).figures["u"] == 1.0
+    space = {"x": {"type": "float", "low": 0, "high": 1}}
+    bound = FairBO(lambda _: {"u": 1.0, "gap": 0.3}, space, constraints="gap<=0.1", utility="u")
+    assert not bound.run(13).feasible
 
 
 def test_no_setting_is_tried_twice_until_all_are():
