@@ -9,11 +9,11 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp, ndtri_exp
 from scipy.stats import norm, qmc
 
-from fairrep.tuning.process import Process
+from fairrep.tuning.process import Process, constant
 
 DRAWS = 32
 SHRUNK = 5.0  # trials without correlation that are added to the others
-CONSTANT = 1e-9  # a figure with less spread says nothing
+SAME = 1e-9  # coordinates that differ by less are equal
 
 
 class Acquisition:
@@ -52,12 +52,10 @@ class Acquisition:
         feasible = (violation <= 0).all(axis=1)
         self._best = utility[feasible].max() if feasible.any() else None
         self._utility = None
-        if self._best is not None and utility.std() > CONSTANT:
+        if self._best is not None and not constant(utility):
             self._utility = Process(points, utility, parameter)
         self._bounds = [
-            Process(points, _near_bound(own), parameter)
-            for own in violation.T
-            if own.std() > CONSTANT
+            Process(points, _near_bound(own), parameter) for own in violation.T if not constant(own)
         ]
         if len(running):
             for process in self._processes():
@@ -92,9 +90,9 @@ class Acquisition:
         return self._bounds + ([] if self._utility is None else [self._utility])
 
     def _known(self, points: np.ndarray) -> np.ndarray:
-        known = (np.abs(points[:, None] - self._tried[None]).max(axis=2) < CONSTANT).any(axis=1)
+        known = (np.abs(points[:, None] - self._tried[None]).max(axis=2) < SAME).any(axis=1)
         for low, high in self._idle:
-            known |= ((points >= low - CONSTANT) & (points <= high + CONSTANT)).all(axis=1)
+            known |= ((points >= low - SAME) & (points <= high + SAME)).all(axis=1)
         return known
 
 
@@ -151,7 +149,7 @@ def log_orthant(
 
 
 def _near_bound(violation: np.ndarray) -> np.ndarray:
-    scale = max(float(np.median(np.abs(violation))), CONSTANT)
+    scale = max(float(np.median(np.abs(violation))), SAME)
     return np.sign(violation) * np.log1p(np.abs(violation) / scale)
 
 

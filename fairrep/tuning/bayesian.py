@@ -22,7 +22,6 @@ MOVES = (0.02, 0.1, 0.3)  # standard deviations
 ROUNDS = 5  # of moving the best
 EXPLORES = 5  # every so many trials one is far from all others
 
-
 Worth = Callable[[np.ndarray], np.ndarray]
 
 
@@ -33,8 +32,7 @@ class BayesianSampler(RandomSampler):
     maximise :class:`fairrep.tuning.acquisition.Acquisition` over random candidates and repeatedly
     moved copies of the best of them. Every fifth does so among settings that are far from all
     trials: a process that is wrong about distant settings does not keep the search where it is. A
-    trial that is being evaluated counts as one with the figures
-    that are expected of it.
+    trial that is being evaluated counts as one with the figures that are expected of it.
 
     Ref: Gardner, Kusner, Xu, Weinberger, Cunningham (2014), Bayesian optimization with inequality
     constraints, ICML.
@@ -55,10 +53,10 @@ class BayesianSampler(RandomSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The setting to try; none (then all are drawn at random) where nothing new is left."""
-        cube = Cube(search_space)
-        complete = _trials(study, TrialState.COMPLETE, search_space)
         if not search_space:
             return {}
+        cube = Cube(search_space)
+        complete = _trials(study, TrialState.COMPLETE, search_space)
         if len(complete) < self._n_startup:
             return cube.settings(_sobol(len(cube), self._number, self._start))
         others = _trials(study, TrialState.RUNNING, search_space)

@@ -66,7 +66,7 @@ class FairBO:
         listener: called with :class:`Progress` after every trial.
 
     Ref: Perrone, Donini, Zafar, Schmucker, Kenthapadi, Archambeau (2021), AIES; the acquisition is
-    that of Gardner et al. (2014), ICML.
+    that of Gardner et al. (2014), ICML, with correlated figures.
 
     >>> from fairrep.tuning import FairBO
     >>> def objective(params):  # accuracy grows with x, and so does the gap

@@ -12,11 +12,10 @@ from scipy.stats import norm
 
 from fairrep.tuning.constraints import Constraint
 from fairrep.tuning.cube import Cube
-from fairrep.tuning.process import Process
+from fairrep.tuning.process import SIGNIFICANT, Process, constant
 from fairrep.tuning.space import Space
 
 UTILITY, FEASIBLE = "posterior_utility", "posterior_feasible"
-SIGNIFICANT = 1e-9  # a column with less spread is constant
 
 
 def add_posterior(
@@ -61,6 +60,6 @@ def _own(value: Any, own: BaseDistribution) -> Any:
 
 def _smoothed(x: np.ndarray, parameter: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean and standard deviation of a figure's smooth part at the points themselves."""
-    if y.std() < SIGNIFICANT:
+    if constant(y):
         return y, np.zeros(len(y))
     return Process(x, y, parameter).smooth(x)

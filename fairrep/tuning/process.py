@@ -18,6 +18,12 @@ RUGGED, SHORT = (math.log(0.3), 1.0), (math.log(0.15), 1.0)
 NOISE = (-7.0, 2.0)
 LOCAL = 0.4  # the longest length of the calibration
 WIDEST = 4.0  # standard deviations of the prior
+SIGNIFICANT = 1e-9  # figures with less spread are all the same
+
+
+def constant(y: np.ndarray) -> bool:
+    """Whether figures (n,) are all the same: there is no process of them."""
+    return bool(y.std() < SIGNIFICANT)
 
 
 class Process:
@@ -42,7 +48,7 @@ class Process:
 
     Args:
         x: (n, p) points of the unit cube.
-        y: (n,) figures, not all the same.
+        y: (n,) figures, not :func:`constant`.
         parameter: (p,) parameter of each coordinate; those of the same share a length.
 
     Attributes:

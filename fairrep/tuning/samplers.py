@@ -81,9 +81,7 @@ class TrialSeeded(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """All parameters with more than one value; none for chance."""
-        if type(self._local.sampler) is RandomSampler:
-            return {}
+        """All parameters with more than one value."""
         return {name: own for name, own in self._space.items() if not own.single()}
 
     def sample_relative(
