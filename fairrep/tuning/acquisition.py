@@ -13,6 +13,7 @@ from fairrep.tuning.process import Process, constant
 
 DRAWS = 32
 SHRUNK = 5.0  # trials without correlation that are added to the others
+REPEATS = 3.0  # how much more repeating trials weigh than others, where nothing new is seen
 SAME = 1e-9  # coordinates that differ by less are equal
 
 
@@ -26,9 +27,10 @@ class Acquisition:
     that takes them for independent hopes for both kinds of luck at once.
 
     Violations v enter as sign(v) log(1 + |v| / m), m being the median of their sizes: what happens
-    at the bound matters, not far from it. A setting that was tried is worth nothing; nor is one
+    at the bound matters, not far from it. A setting that was tried is worth nothing. Nor is one
     between two tried settings that differ in one parameter and have the same figures: as a rule
-    that parameter does nothing there.
+    that parameter does nothing there; nor one among trials most of which repeat the figures of
+    others: beside a step it would fall on one side or the other.
 
     Ref: Gardner et al. (2014), ICML; Ament et al. (2023), NeurIPS (the logarithm); Eriksson,
     Poloczek (2021), AISTATS (violations).
@@ -62,7 +64,9 @@ class Acquisition:
                 process.also(running)
         self._root, self._shared = self._correlations()
         self._tried = np.concatenate([points, running])
-        self._idle = _idle(points, parameter, np.column_stack([utility, violation]))
+        figures = np.column_stack([utility, violation])
+        self._idle = _idle(points, parameter, figures)
+        self._repeating = _repeating(figures)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """(m,) of points (m, p)."""
@@ -93,7 +97,14 @@ class Acquisition:
         known = (np.abs(points[:, None] - self._tried[None]).max(axis=2) < SAME).any(axis=1)
         for low, high in self._idle:
             known |= ((points >= low - SAME) & (points <= high + SAME)).all(axis=1)
-        return known
+        return known | self._among_repeats(points)
+
+    def _among_repeats(self, points: np.ndarray) -> np.ndarray:
+        if not self._processes():
+            return np.zeros(len(points), dtype=bool)
+        weights = np.min([process.local(points) for process in self._processes()], axis=0)
+        others = 1 + weights @ ~self._repeating
+        return weights @ self._repeating > REPEATS * others
 
 
 def _correlation(residuals: Sequence[np.ndarray]) -> np.ndarray:
@@ -151,6 +162,12 @@ def log_orthant(
 def _near_bound(violation: np.ndarray) -> np.ndarray:
     scale = max(float(np.median(np.abs(violation))), SAME)
     return np.sign(violation) * np.log1p(np.abs(violation) / scale)
+
+
+def _repeating(figures: np.ndarray) -> np.ndarray:
+    """Whether each trial (n,) has the same figures (n, r) as another."""
+    _, place, count = np.unique(figures, axis=0, return_inverse=True, return_counts=True)
+    return count[place.ravel()] > 1
 
 
 def _idle(

@@ -20,7 +20,8 @@ from fairrep.tuning.cube import Cube
 DRAWN, KEPT, COPIES = 1000, 15, 30  # candidates: first ones, those kept, moved copies of each
 MOVES = (0.02, 0.1, 0.3)  # standard deviations
 ROUNDS = 5  # of moving the best
-EXPLORES = 5  # every so many trials one is far from all others
+EXPLORES, WITHOUT_GAIN = 5, 2  # every so many trials one is far from all others
+PATIENCE = 10  # complete trials since the best, after which it is the second number
 
 Worth = Callable[[np.ndarray], np.ndarray]
 
@@ -30,9 +31,10 @@ class BayesianSampler(RandomSampler):
 
     The first ``n_startup`` settings are the points of a scrambled Sobol sequence; the others
     maximise :class:`fairrep.tuning.acquisition.Acquisition` over random candidates and repeatedly
-    moved copies of the best of them. Every fifth does so among settings that are far from all
-    trials: a process that is wrong about distant settings does not keep the search where it is. A
-    trial that is being evaluated counts as one with the figures that are expected of it.
+    moved copies of the best of them. Every fifth, and every second after ten trials without a new
+    best, does so among settings that are far from all trials: a process that is wrong about distant
+    settings does not keep the search where it is. A trial that is being evaluated counts as one
+    with the figures that are expected of it.
 
     Ref: Gardner, Kusner, Xu, Weinberger, Cunningham (2014), Bayesian optimization with inequality
     constraints, ICML.
@@ -74,9 +76,11 @@ class BayesianSampler(RandomSampler):
             violation,
         )
         broken = np.maximum(violation, 0).max(axis=1, initial=0)
-        best = rows[np.lexsort((-utility, broken))[:KEPT]]
+        order = np.lexsort((-utility, broken))
+        best = rows[order[:KEPT]]
+        explores = EXPLORES if len(complete) - order[0] <= PATIENCE else WITHOUT_GAIN
         found = None
-        if self._number % EXPLORES == EXPLORES - 1:
+        if self._number % explores == explores - 1:
             far = _far(acquisition, cube.points(rows), cube, self._random)
             found = propose(cube, far, rows[:0], self._random)
         if found is None:

@@ -84,6 +84,10 @@ class Process:
         smooth, _ = self._parts(torch.from_numpy(x), hyper)
         return self._posterior(smooth, hyper.a2)
 
+    def local(self, x: np.ndarray) -> np.ndarray:
+        """Weights (m, n) of the given points at m others (m, p): those of the calibration."""
+        return self._local(torch.from_numpy(x), _Hyper(self._theta)).numpy()
+
     def _posterior(self, cross: Tensor, prior: Tensor) -> tuple[np.ndarray, np.ndarray]:
         solved = torch.linalg.solve_triangular(self._root, cross.T, upper=False)
         variance = (prior - (solved**2).sum(0)).clamp_min(JITTER)
@@ -94,10 +98,13 @@ class Process:
         return self._weights / torch.cholesky_inverse(self._root).diagonal().sqrt()
 
     def _calibration(self, x: Tensor, hyper: _Hyper) -> Tensor:
+        weights = self._local(x, hyper)
+        return (1 + weights @ torch.from_numpy(self.residuals**2)) / (1 + weights.sum(1))
+
+    def _local(self, x: Tensor, hyper: _Hyper) -> Tensor:
         squares = (x[:, None] - self._observed[None]) ** 2
         inverse = hyper.inverse.clamp_min(LOCAL**-2)[self._parameter]
-        weights = _matern((4 * squares) @ inverse, 5)
-        return (1 + weights @ torch.from_numpy(self.residuals**2)) / (1 + weights.sum(1))
+        return _matern((4 * squares) @ inverse, 5)
 
     def _parts(self, x: Tensor, hyper: _Hyper) -> tuple[Tensor, Tensor]:
         squares = (x[:, None] - self._x[None]) ** 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.integrate import quad
+from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
@@ -150,6 +151,20 @@ def test_nothing_new_is_to_be_seen_at_tried_settings_and_between_equal_ones():
     assert np.isfinite(worth(np.array([[0.1, 0.6], [0.2, 0.2], [0.5, 0.5]]))).all()
 
 
+def test_nothing_new_is_to_be_seen_at_a_step_whose_sides_repeat_their_figures():
+    beside = np.concatenate([np.linspace(0.2, 0.29, 7), np.linspace(0.31, 0.4, 7)])
+    elsewhere = np.array([0.02, 0.6, 0.75, 0.95])
+    points = np.concatenate([beside, elsewhere])[:, None]
+    utility = np.concatenate([np.repeat([0.4, 0.7], 7), [0.1, 0.5, 0.3, 0.2]])
+    violation = np.concatenate([np.repeat([-0.1, 0.2], 7), [-0.2, 0.3, 0.1, -0.1]])[:, None]
+    step, open_ground = np.array([[0.3]]), np.array([[0.55], [0.68], [0.85]])
+    worth = Acquisition(points, points[:0], LINE, utility, violation)
+    assert np.isneginf(worth(step)).all()
+    assert np.isfinite(worth(open_ground)).all()
+    own = utility + 1e-6 * np.arange(len(utility))  # the same, but none is repeated
+    assert np.isfinite(Acquisition(points, points[:0], LINE, own, violation)(step)).all()
+
+
 def test_the_best_candidate_is_found_in_a_mixed_space():
     cube = Cube(SPACE)
     best = cube.snapped(np.array([[0.31, 0.72, 0.5, 0.43, 0.9]]))
@@ -189,6 +204,26 @@ def test_a_fluke_does_not_hold_the_search():
     for seed in range(4):
         search = FairBO(objective, space, constraints="gap<=0.05", utility="u", seed=seed)
         assert search.run(40).figures["u"] == 0.5
+
+
+def test_a_search_without_gains_looks_far_away_every_second_time():
+    space = {name: {"type": "float", "low": 0, "high": 1} for name in "xy"}
+
+    def objective(params):  # the first trials are the best that there are
+        tried.append([params["x"], params["y"]])
+        return {"u": -float(max(len(tried) - 3, 0)) - params["x"] / 2}
+
+    tried: list[list[float]] = []
+    FairBO(objective, space, utility="u", n_startup=3, seed=1).run(33)
+    points, random = np.array(tried), np.random.default_rng(0).random((2000, 2))
+
+    def is_far(k):
+        typical = np.median(cdist(random, points[:k]).min(axis=1))
+        return cdist(points[k : k + 1], points[:k]).min() > 0.9 * typical
+
+    assert all(is_far(k) for k in range(15, 33, 2))
+    assert sum(is_far(k) for k in range(14, 33, 2)) < 6
+    assert [k for k in range(3, 12) if k % 5 == 4 and not is_far(k)] == []
 
 
 def test_figures_that_never_differ_do_not_stop_the_search():
