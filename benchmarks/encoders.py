@@ -35,6 +35,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from fairrep.app.build import build_data, build_module, build_settings
 from fairrep.app.configs import compose_config
 from fairrep.app.console import quieten
+from fairrep.app.fitting import fit_without_folder
+from fairrep.app.lessons import Lessons
 from fairrep.app.run_folder import environment
 from fairrep.app.sweep import sweep
 from fairrep.data import PreparedData, Rows
@@ -59,6 +61,8 @@ ENCODERS = {
     "mlp": ["encoder=mlp"],
     "tabular": ["encoder=tabular", "encoder.dropout=0.2"],
     "ensemble": ["encoder=tabular", "encoder.dropout=0.2", "encoder.ensemble=8"],
+    "taught": ["encoder=tabular", "teacher=boosting"],
+    "taught ensemble": ["encoder=tabular", "encoder.ensemble=8", "teacher=boosting"],
 }
 BOUNDS = (0.02, 0.05, 0.10)
 # name → settings, λ
@@ -67,10 +71,20 @@ FRONT: dict[str, tuple[list[str], tuple[float, ...]]] = {
         ["penalty=sinkhorn", "encoder.dim=1", "encoder.dropout=0.2", "optimizer.lr=0.008"],
         (0.15, 0.3, 0.5, 1, 2, 4),
     ),
+    "taught, sinkhorn, d = 1": (
+        ["penalty=sinkhorn", "encoder.dim=1", "optimizer.lr=0.008", "teacher=boosting"],
+        (0.3, 0.5, 1, 2, 4, 8, 16),
+    ),
 }
 BOOSTING = [(rate, leaves) for rate in (0.05, 0.1) for leaves in (15, 31)]
 TREES = 400
-COMMON = ["penalty=none", "optimizer.lr=0.008", "trainer=cpu", "logger=none"]
+COMMON = [
+    "penalty=none",
+    "optimizer.lr=0.008",
+    "trainer=cpu",
+    "trainer.enable_progress_bar=false",
+    "logger=none",
+]
 
 
 def figures(probability: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -114,13 +128,13 @@ def probabilities(module: torch.nn.Module, rows: Rows) -> np.ndarray:
 def encoded(data: PreparedData, settings: list[str]) -> dict[str, Any]:
     config = compose_config("train", settings)
     module = build_module(config, data, twin=True)
-    with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(
-            module, data, build_settings(config, data), Path(folder), trainer={"accelerator": "cpu"}
-        )
+    start = time.perf_counter()
+    lessons = Lessons(config, data)
+    lessons.start(module, config)
+    fitted = fit_without_folder(module, lessons.data, config, title="benchmark")
     module.eval()
     return {
-        "seconds": fitted.seconds,
+        "seconds": time.perf_counter() - start,
         "epochs": fitted.epochs,
         "parameters": sum(p.numel() for p in module.encoder.parameters()),
         "val": figures(probabilities(module, data.val), data.val.y[:, 0].numpy()),

@@ -29,6 +29,8 @@ class Batch(NamedTuple):
     """Population share of the row's group over its share of the batch: weighted batch means
     estimate population means even where small groups are over-sampled."""
     counts: GroupCounts
+    target: Float[Tensor, "n t"]
+    """What the heads learn: y, or what a teacher says."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ GROUPS = {
     "heads": "what reads the representation in training",
     "penalty": "what is compared between the groups",
     "notion": "which rows are compared",
+    "teacher": "what is learned besides the labels",
     "optimizer": "rates, epochs, early stopping",
     "trainer": "device, precision, processes",
     "logger": "event files",

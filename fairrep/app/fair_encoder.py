@@ -25,6 +25,7 @@ from fairrep.app.configs import compose_config, plain
 from fairrep.app.console import quieten
 from fairrep.app.estimator_rows import as_frame, join_rows, prepare_rows
 from fairrep.app.fitting import fit_without_folder
+from fairrep.app.lessons import Lessons
 from fairrep.app.table_encoder import table_encoder
 from fairrep.data import PreparedData
 from fairrep.encoders import TableEncoder, save_encoder
@@ -215,7 +216,9 @@ class FairEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         quieten()
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             module = build_module(config, data, twin=False)
-            fitted = fit_without_folder(module, data, config, title=type(self).__name__)
+            lessons = Lessons(config, data)
+            lessons.start(module, config)
+            fitted = fit_without_folder(module, lessons.data, config, title=type(self).__name__)
         if not fitted.finished:
             raise KeyboardInterrupt
         merge_cells(module.encoder, data, config)

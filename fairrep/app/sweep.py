@@ -14,6 +14,7 @@ from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import in_run_folder, quieten
 from fairrep.app.front_files import RESULT, front_content, write_front
+from fairrep.app.lessons import Lessons
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack, model_name
 from fairrep.app.sweep_models import MODELS, model_metrics, references, write_models
@@ -68,10 +69,14 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     about = describe(data)
     tables.print_data(about)
     folder.start(config)
+    lessons = Lessons(config, data)
+    tables.print_teacher(lessons.trees)
+    for model, module in zip(models, modules):
+        lessons.start(module, model.config, path)
     with SweepProgress(points, models, data.seen[0].name) as progress:
         fitted = fit_stack(
             modules,
-            data,
+            lessons.data,
             settings,
             path,
             device=device,

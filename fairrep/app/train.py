@@ -14,6 +14,7 @@ from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import INTERRUPTED, in_run_folder, is_first_process, quieten
 from fairrep.app.fitting import fit_module
+from fairrep.app.lessons import Lessons, build_teacher
 from fairrep.app.results import PartResult, part_metrics, write_results
 from fairrep.app.run_folder import DATA, RunFolder
 from fairrep.app.table_encoder import JOINT, joint_heads, table_encoder
@@ -91,6 +92,7 @@ def plan_run(config: DictConfig, folder: RunFolder, data: PreparedData) -> Plan:
     modules = [build_module(config, data, twin=part.twin) for part in parts]
     settings = build_settings(config, data)
     build_heads(config)
+    build_teacher(config)
     return Plan(parts, modules, settings)
 
 
@@ -102,10 +104,14 @@ def carry_out(plan: Plan, config: DictConfig, data: PreparedData) -> dict[str, A
             part.folder.start(config)
         folder.write_json(DATA, describe(data))
     results = []
+    lessons = Lessons(config, data)
+    if first:
+        tables.print_teacher(lessons.trees)
     for part, module in zip(plan.parts, plan.modules):
+        lessons.start(module, config, folder.path)
         fitted = fit_module(
             module,
-            data,
+            lessons.data,
             config,
             plan.settings,
             part.folder.path,

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.build import build_module
 from fairrep.app.fitting import fit_without_folder
+from fairrep.app.lessons import Lessons
 from fairrep.data import PreparedData
 from fairrep.encoders import Encoder, TableEncoder, load_encoder, runs_user_code
 from fairrep.evaluation.transfer import TRAINED, TWIN
@@ -33,9 +34,10 @@ def retrained(config: DictConfig, data: PreparedData, *, seed: int) -> dict[str,
     """Train the run's settings anew with another seed, or on other seen tasks, and its twin."""
     own = {"seed": seed, "trainer": {"enable_progress_bar": False}}
     settings = cast(DictConfig, OmegaConf.merge(config, own))
-    encoders = {}
+    encoders, lessons = {}, Lessons(settings, data)
     for name in (TRAINED, TWIN) if config.twin else (TRAINED,):
         module = build_module(settings, data, twin=name == TWIN)
-        fit_without_folder(module, data, settings, title=name)
+        lessons.start(module, settings)
+        fit_without_folder(module, lessons.data, settings, title=name)
         encoders[name] = module.encoder.cpu().eval()
     return encoders

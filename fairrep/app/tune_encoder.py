@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fairrep.app.build import build_data, build_heads, build_module, build_settings
 from fairrep.app.configs import plain
+from fairrep.app.lessons import Lessons
 from fairrep.app.results import plain_figures
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_plan import build_device, check_swept
@@ -63,6 +64,7 @@ class EncoderSearch:
             check_swept(config, config.settings[name], setting=f"settings.{name}")
         _check_whole(config)
         self.data = build_data(config)
+        self._lessons = Lessons(config, self.data)
         self.task = _task(self.data, config.task)
         self.constraints = check_searched(config, figure_names(self.task))
         self.features = "as the encoder reads them"
@@ -107,6 +109,8 @@ class EncoderSearch:
         """Train all candidates and measure them; one that diverged has no finite figure."""
         configs = [self.run_config(one) for one in settings]
         modules = [build_module(config, self.data, twin=False) for config in configs]
+        for module, one in zip(modules, configs):
+            self._lessons.start(module, one)
         fits = [build_settings(config, self.data) for config in configs]
         diverged: list[int] = []
         for models in _alike(modules):
@@ -143,7 +147,7 @@ class EncoderSearch:
         with tempfile.TemporaryDirectory() as folder:
             fitted = fit_stack(
                 [modules[k] for k in models],
-                self.data,
+                self._lessons.data,
                 [fits[k] for k in models],
                 Path(folder),
                 device=self._device,

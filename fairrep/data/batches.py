@@ -29,6 +29,8 @@ class IndexLoader:
         self.batch_sampler = None  # Lightning looks here for a shuffling sampler
         self._x = rows.x.to(device)
         self._y = rows.y[:, :tasks].to(device)
+        target = rows.y if rows.target is None else rows.target
+        self._target = target[:, :tasks].to(device)
         self._s = rows.s.to(device)
         self._a = rows.a.to(device)
         self._group_weights: Tensor = sampler.group_weights.to(device)
@@ -41,4 +43,5 @@ class IndexLoader:
             index = rows.to(self._x.device)
             s = self._s[index]
             weight = self._group_weights[s]
-            yield Batch(self._x[index], self._y[index], s, self._a[index], weight, counts)
+            x, y, target = self._x[index], self._y[index], self._target[index]
+            yield Batch(x, y, s, self._a[index], weight, counts, target)

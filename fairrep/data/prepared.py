@@ -21,6 +21,7 @@ class Rows:
     s: Tensor  # (n,) int64 group codes, -1 = a group that training never saw
     a: Tensor  # (n, k) float32, the sensitive attributes as numbers (AttributeSpec)
     index: np.ndarray  # (n,) row numbers in the source table
+    target: Tensor | None = None  # (n, seen T) what heads learn in place of y, from a teacher
 
     def __len__(self) -> int:
         return len(self.x)

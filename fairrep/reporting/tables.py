@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -35,6 +36,13 @@ def print_data(data: dict[str, Any], console: Console | None = None) -> None:
     for harm in data["harms"]:
         console.print(f"  harm: {harm}", highlight=False)
     console.print()
+
+
+def print_teacher(trees: Mapping[str, int], console: Console | None = None) -> None:
+    """Say which teacher there is, if there is one: task → trees."""
+    if trees:
+        by_task = ", ".join(f"{name} {count} trees" for name, count in trees.items())
+        console_or_default(console).print(f"Teacher: boosting, {by_task}\n", highlight=False)
 
 
 def print_report(

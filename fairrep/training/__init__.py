@@ -9,6 +9,7 @@ from fairrep.training.progress import FitProgress
 from fairrep.training.selection import SelectionRule
 from fairrep.training.stack_listener import StackEpoch, StackListener, StackResult
 from fairrep.training.stacked import fit_stack
+from fairrep.training.teacher import Teacher, TeacherSettings
 
 __all__ = [
     "EpochSeed",
@@ -21,6 +22,8 @@ __all__ = [
     "StackEpoch",
     "StackListener",
     "StackResult",
+    "Teacher",
+    "TeacherSettings",
     "base_rate_logits",
     "default_callbacks",
     "fit",

@@ -174,7 +174,7 @@ class FairEncoderModule(pl.LightningModule):
     def _task_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return multitask_loss(
             outputs,
-            batch.y,
+            batch.target,
             self.tasks,
             row_weights=batch.weight,
             task_weights=self.task_weights,

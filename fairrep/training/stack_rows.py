@@ -25,6 +25,7 @@ class StackBatch:
     a: Tensor  # ([k,] n, attributes)
     weight: Tensor  # ([k,] n)
     counts: GroupCounts
+    target: Tensor  # ([k,] n, t)
 
 
 class StackRows:
@@ -54,6 +55,8 @@ class StackRows:
         wide = len(split) * inputs.width * self._x.element_size() <= room
         self._wide = self._inputs(self._x) if wide else None
         self._y = split.y[:, :tasks].to(device, dtype)
+        target = split.y if split.target is None else split.target
+        self._target = target[:, :tasks].to(device, dtype)
         self._s = split.s.to(device)
         self._a = split.a.to(device, dtype)
 
@@ -64,7 +67,8 @@ class StackRows:
         x = self._x[index]
         rows = self._inputs(x) if self._wide is None else self._wide[index]
         weight = group_weights.to(rows.device)[s].to(rows.dtype)
-        return StackBatch(x, rows, self._y[index], s, self._a[index], weight, counts)
+        y, target = self._y[index], self._target[index]
+        return StackBatch(x, rows, y, s, self._a[index], weight, counts, target)
 
 
 class EpochBatches:

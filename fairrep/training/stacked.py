@@ -208,10 +208,10 @@ class _Stack:
 
     def _task_loss(self, models: list[int], outputs: Tensor, batch: StackBatch) -> Tensor:
         """Losses (k,) of outputs (k, m, n, o), the mean over each model's members."""
-        own = batch.y.dim() == 3
+        own = batch.target.dim() == 3
         return multitask_loss(
             outputs,
-            batch.y.unsqueeze(1) if own else batch.y,
+            batch.target.unsqueeze(1) if own else batch.target,
             self.modules[models[0]].tasks,
             row_weights=batch.weight.unsqueeze(1) if own else batch.weight,
             task_weights=self.task_weights[models].unsqueeze(1),

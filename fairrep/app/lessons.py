@@ -1,0 +1,128 @@
+"""What modules learn besides the labels: a teacher's predictions, first without a penalty."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+from fairrep.app.build import build_module, build_settings
+from fairrep.app.configs import plain
+from fairrep.app.fitting import fit_module
+from fairrep.data import PreparedData
+from fairrep.encoders.saved import cardinalities
+from fairrep.errors import ConfigError
+from fairrep.seeds import derive_seed
+from fairrep.training import (
+    FairEncoderModule,
+    FitSettings,
+    OptimizerSettings,
+    SelectionRule,
+    Teacher,
+    TeacherSettings,
+)
+
+TEACHERS = ("none", "boosting")
+FOLDER = "teacher"
+DECISIVE = (  # settings that the first part of training depends on; all else modules share
+    "seed",
+    "encoder",
+    "heads",
+    "optimizer",
+    "task_weights",
+    "batch_size",
+    "allocation",
+)
+
+
+class Lessons:
+    """The rows that modules are trained on, and where they start from.
+
+    Without a teacher these are the rows as they are, and the initial weights. With one, encoder
+    and joint heads first learn its predictions on rows and copies without a penalty; the training
+    proper starts there, and its labels are predictions. Modules that differ in their penalty alone
+    start from the same weights, which are trained once.
+
+    Args:
+        config: of a run; its ``teacher``, and what its modules share.
+        data: its rows.
+
+    Attributes:
+        data: the rows for the training proper.
+        trees: task → trees of its teacher; empty without one.
+
+    Raises:
+        ConfigError: a setting that is unknown or out of range.
+        DataError: a task without labelled validation rows.
+    """
+
+    def __init__(self, config: DictConfig, data: PreparedData) -> None:
+        self.data = data
+        self.trees: Mapping[str, int] = {}
+        self._rows: PreparedData | None = None
+        self._epochs = 0
+        self._states: dict[str, Mapping[str, Tensor]] = {}
+        if (settings := build_teacher(config)) is None:
+            return
+        seed = derive_seed(config.split_seed, "teacher") % 2**32
+        teacher = Teacher(data, cardinalities(data.schema), settings, seed=seed)
+        self.data, self.trees = teacher.labelled(), teacher.trees
+        self._rows, self._epochs = teacher.lessons(), settings.epochs
+
+    def start(
+        self, module: FairEncoderModule, config: DictConfig, folder: Path | None = None
+    ) -> None:
+        """Bring an untrained module to where its training proper starts.
+
+        Args:
+            module: as :func:`fairrep.app.build.build_module` makes it.
+            config: its settings.
+            folder: of the run, for checkpoints; what is finished there is not trained again.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted.
+        """
+        if self._rows is None:
+            return
+        key = repr([plain(config)[name] for name in DECISIVE])
+        if key not in self._states:
+            place = None if folder is None else folder / FOLDER / str(len(self._states))
+            self._states[key] = self._taught(config, self._rows, place)
+        module.load_state_dict(self._states[key], strict=False)  # λ's own state stays
+
+    def _taught(
+        self, config: DictConfig, rows: PreparedData, folder: Path | None
+    ) -> Mapping[str, Tensor]:
+        module = build_module(config, self.data, twin=True)
+        module.selection = SelectionRule("loss", 1.0)
+        settings = self._settings(config, rows)
+        with tempfile.TemporaryDirectory() as passing:
+            place = Path(passing) if folder is None else folder
+            fitted = fit_module(module, rows, config, settings, place, title=FOLDER)
+        if not fitted.finished:
+            raise KeyboardInterrupt
+        return copy.deepcopy(module.cpu().state_dict())
+
+    def _settings(self, config: DictConfig, rows: PreparedData) -> FitSettings:
+        optimizer = replace(OptimizerSettings(**plain(config.optimizer)), epochs=self._epochs)
+        steps = max(1, len(rows.train) // max(1, config.batch_size))
+        return replace(build_settings(config, rows), epochs=optimizer.epochs_for(steps), patience=0)
+
+
+def build_teacher(config: DictConfig) -> TeacherSettings | None:
+    """The teacher's settings; none for ``teacher=none``.
+
+    Raises:
+        ConfigError: a setting that is unknown or out of range.
+    """
+    asked: dict[str, Any] = plain(config.teacher)
+    name = asked.pop("name")
+    if name not in TEACHERS:
+        raise ConfigError(f"teacher must be one of {', '.join(TEACHERS)}, got '{name}'.")
+    return None if name == "none" else TeacherSettings(**asked)
