@@ -3,7 +3,7 @@
 from fairrep.data.batches import IndexLoader
 from fairrep.data.describe import describe
 from fairrep.data.prepare import prepare_data
-from fairrep.data.prepared import PreparedData, Rows
+from fairrep.data.prepared import PreparedData, Rows, TaughtRows
 from fairrep.data.registry import DATASETS, DatasetSpec, RawData, load_dataset
 from fairrep.data.samplers import Allocation, IndexSampler, OrderedSampler, StratifiedSampler
 from fairrep.data.schema import CategoricalColumn, NumericColumn, TableSchema, fit_schema
@@ -24,6 +24,7 @@ __all__ = [
     "Rows",
     "StratifiedSampler",
     "TableSchema",
+    "TaughtRows",
     "describe",
     "fit_schema",
     "load_dataset",

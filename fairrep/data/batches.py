@@ -29,8 +29,7 @@ class IndexLoader:
         self.batch_sampler = None  # Lightning looks here for a shuffling sampler
         self._x = rows.x.to(device)
         self._y = rows.y[:, :tasks].to(device)
-        target = rows.y if rows.target is None else rows.target
-        self._target = target[:, :tasks].to(device)
+        self._target = rows.target[:, :tasks].to(device)
         self._s = rows.s.to(device)
         self._a = rows.a.to(device)
         self._group_weights: Tensor = sampler.group_weights.to(device)

@@ -21,10 +21,26 @@ class Rows:
     s: Tensor  # (n,) int64 group codes, -1 = a group that training never saw
     a: Tensor  # (n, k) float32, the sensitive attributes as numbers (AttributeSpec)
     index: np.ndarray  # (n,) row numbers in the source table
-    target: Tensor | None = None  # (n, seen T) what heads learn in place of y, from a teacher
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def target(self) -> Tensor:
+        """What heads learn, seen tasks first: y."""
+        return self.y
+
+
+@dataclass(frozen=True)
+class TaughtRows(Rows):
+    """Rows whose heads learn what a teacher says."""
+
+    said: Tensor  # (n, seen T) float32
+
+    @property
+    def target(self) -> Tensor:
+        """What heads learn: what the teacher says."""
+        return self.said
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,7 @@ class StackRows:
         wide = len(split) * inputs.width * self._x.element_size() <= room
         self._wide = self._inputs(self._x) if wide else None
         self._y = split.y[:, :tasks].to(device, dtype)
-        target = split.y if split.target is None else split.target
-        self._target = target[:, :tasks].to(device, dtype)
+        self._target = split.target[:, :tasks].to(device, dtype)
         self._s = split.s.to(device)
         self._a = split.a.to(device, dtype)
 

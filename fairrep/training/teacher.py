@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from fairrep.data import PreparedData, Rows
+from fairrep.data import PreparedData, Rows, TaughtRows
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import TaskSpec
 
@@ -90,25 +90,27 @@ class Teacher:
 
         Where a task has more than two classes, known labels stay; the trees fill in others.
         """
-        train = self._data.train
-        target = self._predict(train.x.numpy(), 0)
-        for t, task in enumerate(self._data.seen):
-            if task.kind == "multiclass":
-                known = ~torch.isnan(train.y[:, t])
-                target[known, t] = train.y[known, t]
-        return replace(self._data, train=replace(train, target=target))
+        return replace(self._data, train=self._taught())
 
     def lessons(self) -> PreparedData:
         """The data, its training rows followed by their copies, all of them with targets."""
-        train, x = self.labelled().train, self._data.train.x
-        assert train.target is not None
-        parts = [train]
+        taught = self._taught()
+        parts = [taught]
         for k in range(1, 1 + self._settings.copies):
             random = np.random.default_rng((self._seed, k))
-            made = swapped(x.numpy(), self._settings.swap, random)
-            target = self._predict(made, k)
-            parts.append(replace(train, x=torch.from_numpy(made), target=target))
+            made = swapped(taught.x.numpy(), self._settings.swap, random)
+            said = self._predict(made, k)
+            parts.append(replace(taught, x=torch.from_numpy(made), said=said))
         return replace(self._data, train=_together(parts))
+
+    def _taught(self) -> TaughtRows:
+        train = self._data.train
+        said = self._predict(train.x.numpy(), 0)
+        for t, task in enumerate(self._data.seen):
+            if task.kind == "multiclass":
+                known = ~torch.isnan(train.y[:, t])
+                said[known, t] = train.y[known, t]
+        return TaughtRows(**vars(train), said=said)
 
     def _fitted(self, t: int, task: TaskSpec) -> Any:
         (x, y), (x_val, y_val) = (_known(rows, t) for rows in (self._data.train, self._data.val))
@@ -160,14 +162,12 @@ def _known(rows: Rows, t: int) -> tuple[np.ndarray, np.ndarray]:
     return rows.x[known].numpy(), rows.y[known, t].numpy()
 
 
-def _together(parts: Sequence[Rows]) -> Rows:
-    first = parts[0]
-    targets = [part.target for part in parts if part.target is not None]
-    return Rows(
+def _together(parts: Sequence[TaughtRows]) -> TaughtRows:
+    return TaughtRows(
         x=torch.cat([part.x for part in parts]),
         y=torch.cat([part.y for part in parts]),
         s=torch.cat([part.s for part in parts]),
         a=torch.cat([part.a for part in parts]),
         index=np.concatenate([part.index for part in parts]),
-        target=torch.cat(targets) if first.target is not None else None,
+        said=torch.cat([part.said for part in parts]),
     )
