@@ -27,6 +27,7 @@ from fairrep.training import (
     Teacher,
     TeacherSettings,
 )
+from fairrep.training.teacher import check_labels
 
 TEACHERS = ("none", "boosting")
 FOLDER = "teacher"
@@ -68,7 +69,7 @@ class Lessons:
         self._rows: PreparedData | None = None
         self._epochs = 0
         self._states: dict[str, Mapping[str, Tensor]] = {}
-        if (settings := build_teacher(config)) is None:
+        if (settings := build_teacher(config, data)) is None:
             return
         seed = derive_seed(config.split_seed, "teacher") % 2**32
         teacher = Teacher(data, cardinalities(data.schema), settings, seed=seed)
@@ -115,14 +116,18 @@ class Lessons:
         return replace(build_settings(config, rows), epochs=optimizer.epochs_for(steps), patience=0)
 
 
-def build_teacher(config: DictConfig) -> TeacherSettings | None:
-    """The teacher's settings; none for ``teacher=none``.
+def build_teacher(config: DictConfig, data: PreparedData) -> TeacherSettings | None:
+    """The teacher's settings, which the data allow; none for ``teacher=none``.
 
     Raises:
         ConfigError: a setting that is unknown or out of range.
+        DataError: a task without labelled validation rows.
     """
     asked: dict[str, Any] = plain(config.teacher)
     name = asked.pop("name")
     if name not in TEACHERS:
         raise ConfigError(f"teacher must be one of {', '.join(TEACHERS)}, got '{name}'.")
-    return None if name == "none" else TeacherSettings(**asked)
+    if name == "none":
+        return None
+    check_labels(data)
+    return TeacherSettings(**asked)

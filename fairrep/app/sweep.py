@@ -14,7 +14,7 @@ from fairrep.app.certificates import certificate_of, merge_cells
 from fairrep.app.configs import compose_config, resumed
 from fairrep.app.console import in_run_folder, quieten
 from fairrep.app.front_files import RESULT, front_content, write_front
-from fairrep.app.lessons import Lessons
+from fairrep.app.lessons import Lessons, build_teacher
 from fairrep.app.run_folder import RunFolder
 from fairrep.app.sweep_evaluate import evaluate_stack, model_name
 from fairrep.app.sweep_models import MODELS, model_metrics, references, write_models
@@ -66,6 +66,7 @@ def run_sweep(config: DictConfig, path: Path) -> dict[str, Any]:
     memory = _memory(config)
     room = free_memory(device) if memory is None else memory
     check_stack(modules, settings, dtype, room)
+    build_teacher(config, data)
     about = describe(data)
     tables.print_data(about)
     folder.start(config)

@@ -92,7 +92,7 @@ def plan_run(config: DictConfig, folder: RunFolder, data: PreparedData) -> Plan:
     modules = [build_module(config, data, twin=part.twin) for part in parts]
     settings = build_settings(config, data)
     build_heads(config)
-    build_teacher(config)
+    build_teacher(config, data)
     return Plan(parts, modules, settings)
 
 

@@ -64,9 +64,9 @@ class EncoderSearch:
             check_swept(config, config.settings[name], setting=f"settings.{name}")
         _check_whole(config)
         self.data = build_data(config)
-        self._lessons = Lessons(config, self.data)
         self.task = _task(self.data, config.task)
         self.constraints = check_searched(config, figure_names(self.task))
+        self._lessons = Lessons(config, self.data)
         self.features = "as the encoder reads them"
         self.learner = f"{config.encoder.name} encoder, {config.penalty.name}"
         self.rows = {"searched": len(self.data.train) + len(self.data.val)}

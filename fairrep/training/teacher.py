@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from fairrep.data import PreparedData, Rows, TaughtRows
+from fairrep.data import PreparedData, TaughtRows
 from fairrep.errors import ConfigError, DataError
 from fairrep.types import TaskSpec
 
@@ -80,6 +80,7 @@ class Teacher:
         *,
         seed: int,
     ) -> None:
+        check_labels(data)
         self._data, self._settings, self._seed = data, settings, seed
         self._categorical = [0 < size <= MOST_CATEGORIES for size in cardinalities]
         self._models = [self._fitted(t, task) for t, task in enumerate(data.seen)]
@@ -113,15 +114,7 @@ class Teacher:
         return TaughtRows(**vars(train), said=said)
 
     def _fitted(self, t: int, task: TaskSpec) -> Any:
-        (x, y), (x_val, y_val) = (_known(rows, t) for rows in (self._data.train, self._data.val))
-        if task.kind != "regression":
-            there = np.isin(y_val, y)
-            x_val, y_val = x_val[there], y_val[there]
-        if len(y_val) == 0:
-            raise DataError(
-                f"teacher=boosting needs validation rows with a label of '{task.name}', got none; "
-                "choose another split_seed, or teacher=none."
-            )
+        (x, y), (x_val, y_val) = _labelled(self._data, t)
         regression = task.kind == "regression"
         kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         return kind(
@@ -157,9 +150,31 @@ def swapped(x: np.ndarray, probability: float, random: np.random.Generator) -> n
     return np.where(swaps, np.take_along_axis(x, others, axis=0), x)
 
 
-def _known(rows: Rows, t: int) -> tuple[np.ndarray, np.ndarray]:
-    known = ~torch.isnan(rows.y[:, t])
-    return rows.x[known].numpy(), rows.y[known, t].numpy()
+def check_labels(data: PreparedData) -> None:
+    """Whether validation rows can stop the trees of every task.
+
+    Raises:
+        DataError: a task without validation rows of a label that training rows have.
+    """
+    for t, task in enumerate(data.seen):
+        if len(_labelled(data, t)[1][1]) == 0:
+            raise DataError(
+                f"teacher=boosting needs validation rows with a label of '{task.name}', got none; "
+                "choose another split_seed, or teacher=none."
+            )
+
+
+def _labelled(data: PreparedData, t: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """X and y of training and of validation rows with a label, no class in the latter alone."""
+    found = []
+    for rows in (data.train, data.val):
+        known = ~torch.isnan(rows.y[:, t])
+        found.append((rows.x[known].numpy(), rows.y[known, t].numpy()))
+    if data.seen[t].kind != "regression":
+        x, y = found[1]
+        there = np.isin(y, found[0][1])
+        found[1] = x[there], y[there]
+    return found
 
 
 def _together(parts: Sequence[TaughtRows]) -> TaughtRows:
