@@ -43,9 +43,9 @@ class TeacherSettings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"teacher.{name} must be a whole number >= {least}, got {value}.")
-        if not self.learning_rate > 0:
+        if not (isinstance(self.learning_rate, (int, float)) and self.learning_rate > 0):
             raise ConfigError(f"teacher.learning_rate must be > 0, got {self.learning_rate}.")
-        if not 0 <= self.swap <= 1:
+        if not (isinstance(self.swap, (int, float)) and 0 <= self.swap <= 1):
             raise ConfigError(f"teacher.swap must lie in [0, 1], got {self.swap}.")
 
 

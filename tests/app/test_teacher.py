@@ -17,6 +17,7 @@ from fairrep.app.fitting import fit_without_folder
 from fairrep.app.lessons import Lessons
 from fairrep.app.sweep import sweep
 from fairrep.app.train import train
+from fairrep.app.transfer_encoders import retrained
 from fairrep.training import fit_stack
 from tests.app.conftest import QUICK
 from tests.data.helpers import people
@@ -78,6 +79,17 @@ def test_a_taught_stack_is_its_single_runs(tmp_path):
         fit_without_folder(alone, own.data, config, title="alone")
         for one, other in zip(module.state_dict().values(), alone.state_dict().values()):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_an_encoder_that_is_trained_anew_for_a_transfer_is_taught(tmp_path):
+    config = compose_config("train", [*TAUGHT, "epochs=1", "seed=3", "twin=false"])
+    data = build_data(config)
+    (again,) = retrained(config, data, seed=3).values()
+    module, lessons = build_module(config, data, twin=False), Lessons(config, data)
+    lessons.start(module, config)
+    fit_without_folder(module, lessons.data, config, title="alone")
+    for name, value in module.encoder.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, msg=name)
 
 
 def test_a_sweep_learns_each_seeds_lessons_once(tmp_path, capsys):

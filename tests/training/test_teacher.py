@@ -135,7 +135,7 @@ def test_batches_hand_out_labels_and_targets(data, teacher):
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("learning_rate", 0), ("max_leaf_nodes", 1), ("max_iter", 0), ("copies", -1)]
-    + [("copies", 1.5), ("swap", 1.1), ("epochs", 0)],
+    + [("copies", 1.5), ("swap", 1.1), ("swap", "some"), ("epochs", 0)],
 )
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(ConfigError, match=rf"teacher\.{setting} must .*, got {value}"):
