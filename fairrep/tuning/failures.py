@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna import Study
 from optuna.study import StudyDirection
@@ -16,8 +17,9 @@ from fairrep.tuning.workers import PROBLEM
 class WithFailures:
     """A study whose failed and pruned trials seem complete.
 
-    Failed ones have the worst figures of the others, pruned ones those that were expected of them.
-    Optuna's samplers read complete trials alone, and would propose settings beside a failure again
+    Failed ones have poor figures, the worse quartiles of the others' (the worst of all would be a
+    cliff, and settings on this side of it would seem as bad), pruned ones those that were expected
+    of them. Samplers read complete trials alone, and would propose settings beside a failure again
     and again.
     """
 
@@ -42,23 +44,23 @@ class WithFailures:
         pruned = [trial for trial in others if trial.state == TrialState.PRUNED]
         if not complete or not others:
             return found
-        worst = _worst(complete, self._study.direction)
-        seen = [_complete(trial, worst.value, worst.system_attrs) for trial in failed]
+        poor = _poor(complete, self._study.direction)
+        seen = [_complete(trial, poor.value, poor.system_attrs) for trial in failed]
         seen += [_complete(trial, trial.value, trial.system_attrs) for trial in pruned]
         return sorted([*found, *seen], key=lambda trial: trial.number)
 
     get_trials = _get_trials
 
 
-def _worst(complete: Sequence[FrozenTrial], direction: StudyDirection) -> FrozenTrial:
-    """Made of the worst value and the largest violation of every constraint."""
+def _poor(complete: Sequence[FrozenTrial], direction: StudyDirection) -> FrozenTrial:
+    """Made of the worse quartile of the values, and that of every constraint."""
     values = [trial.values[0] for trial in complete]
-    worst = optuna.trial.create_trial(
-        value=max(values) if direction == StudyDirection.MINIMIZE else min(values)
-    )
+    share = 0.75 if direction == StudyDirection.MINIMIZE else 0.25
+    poor = optuna.trial.create_trial(value=float(np.quantile(values, share)))
     for key in complete[0].constraints:
-        worst.set_constraint(key, max(trial.constraints[key] for trial in complete))
-    return worst
+        violations = [trial.constraints[key] for trial in complete]
+        poor.set_constraint(key, float(np.quantile(violations, 0.75)))
+    return poor
 
 
 def _complete(trial: FrozenTrial, value: float | None, system_attrs: dict[str, Any]) -> FrozenTrial:

@@ -95,6 +95,21 @@ def test_a_resumed_search_makes_the_trials_of_an_uninterrupted_one(tmp_path, sam
         assert resumed[name].tolist() == whole[name].tolist()
 
 
+def test_the_best_setting_is_found_beside_failures():
+    """Half of the square fails; the best, 1, lies on the border."""
+
+    def fragile(params):
+        if params["a"] + params["b"] > 1:
+            raise RuntimeError("out of memory")
+        return {"accuracy": 4 * params["a"] * params["b"], "gap": params["a"] / 2}
+
+    best = []
+    for seed in range(3):
+        search = FairBO(fragile, SQUARE, utility="accuracy", max_failures=30, seed=seed)
+        best.append(search.run(30).figures["accuracy"])
+    assert min(best) > 0.85
+
+
 @pytest.mark.slow
 def test_a_failing_region_is_left_and_the_failures_are_kept():
     def fragile(params):
