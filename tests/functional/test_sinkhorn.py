@@ -6,7 +6,7 @@ import numpy as np
 import ot
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from fairrep.functional import (
@@ -166,6 +166,16 @@ def test_large_samples_approach_the_closed_form_of_gaussians():
     assert abs(values.mean() - exact - squared_means) < 4 * values.std() / math.sqrt(draws)
 
 
+def converged(x, y, **options):
+    """The divergence; a case whose plan does not reach its tolerance, and says so, is left out."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="sinkhorn_divergence stopped after")
+        try:
+            return sinkhorn_divergence(x, y, **options)
+        except UserWarning:
+            reject()
+
+
 @settings(max_examples=25, deadline=None)
 @given(clouds(), clouds(), st.sampled_from([1, 2]), st.sampled_from([0.3, 2.0]))
 def test_it_is_a_symmetric_nonnegative_invariant_of_two_clouds(x, y, p, blur):
@@ -175,12 +185,12 @@ def test_it_is_a_symmetric_nonnegative_invariant_of_two_clouds(x, y, p, blur):
     pooled = torch.cat([x, y])
     tol = 1e-3
     slack = 2 * tol * (torch.cdist(pooled, pooled).max() ** p / p + blur**p)
-    value = sinkhorn_divergence(x, y, blur=blur, p=p, tol=tol)
+    value = converged(x, y, blur=blur, p=p, tol=tol)
     assert value > -slack
-    assert abs(sinkhorn_divergence(y, x, blur=blur, p=p, tol=tol) - value) < slack
-    assert abs(sinkhorn_divergence(x, x.flip(0), blur=blur, p=p, tol=tol)) < slack
+    assert abs(converged(y, x, blur=blur, p=p, tol=tol) - value) < slack
+    assert abs(converged(x, x.flip(0), blur=blur, p=p, tol=tol)) < slack
     turn = rotation(columns)
-    turned = sinkhorn_divergence(x @ turn + 2, y @ turn + 2, blur=blur, p=p, tol=tol)
+    turned = converged(x @ turn + 2, y @ turn + 2, blur=blur, p=p, tol=tol)
     assert abs(turned - value) < slack
 
 

@@ -95,7 +95,8 @@ def test_a_resumed_search_makes_the_trials_of_an_uninterrupted_one(tmp_path, sam
         assert resumed[name].tolist() == whole[name].tolist()
 
 
-def test_the_best_setting_is_found_beside_failures():
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
+def test_the_best_setting_is_found_beside_failures(seed):
     """Half of the square fails; the best, 1, lies on the border."""
 
     def fragile(params):
@@ -103,11 +104,8 @@ def test_the_best_setting_is_found_beside_failures():
             raise RuntimeError("out of memory")
         return {"accuracy": 4 * params["a"] * params["b"], "gap": params["a"] / 2}
 
-    best = []
-    for seed in range(3):
-        search = FairBO(fragile, SQUARE, utility="accuracy", max_failures=30, seed=seed)
-        best.append(search.run(30).figures["accuracy"])
-    assert min(best) > 0.85
+    search = FairBO(fragile, SQUARE, utility="accuracy", max_failures=30, seed=seed)
+    assert search.run(30).figures["accuracy"] > 0.85
 
 
 @pytest.mark.slow
