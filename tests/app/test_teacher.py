@@ -60,6 +60,7 @@ def test_training_starts_where_the_lessons_end_and_a_finished_part_is_loaded(tmp
     assert any(not torch.equal(states[0][name], value) for name, value in untaught.items())
 
 
+@pytest.mark.slow
 def test_a_taught_stack_is_its_single_runs(tmp_path):
     configs = [
         compose_config("train", [*TAUGHT, "epochs=2", "trainer.precision=64-true", *own])
@@ -92,6 +93,7 @@ def test_an_encoder_that_is_trained_anew_for_a_transfer_is_taught(tmp_path):
         torch.testing.assert_close(again.state_dict()[name], value, msg=name)
 
 
+@pytest.mark.slow
 def test_a_sweep_learns_each_seeds_lessons_once(tmp_path, capsys):
     sweep(
         *TAUGHT,

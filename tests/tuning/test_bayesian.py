@@ -108,6 +108,7 @@ def test_means_and_hyperparameters_are_those_of_another_implementation():
             assert reference(theta + step * np.eye(len(theta))[k])[1] < density + 1e-3
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_they_promise():
     """95% of untried figures lie within 1.96 deviations, smooth ones and rugged ones."""
     rng = np.random.default_rng(0)
@@ -191,7 +192,8 @@ def test_the_first_settings_fill_the_space():
             assert (table[f"param_{name}"] < 0.5).sum() == 4
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2, 3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
 def test_a_fluke_does_not_hold_the_search(seed):
     """A feasible island of a poor utility, far from the good one: both are flat."""
 

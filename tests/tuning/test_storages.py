@@ -57,6 +57,7 @@ def wait_for(condition, *, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_journal_and_a_killed_one_loses_its_trial_only(tmp_path):
     """The killed worker's settings are tried again; every trial asked for is finished."""
     stuck = worker(tmp_path, trials=8, pause=600)
