@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fairrep.app.build import build_module, build_settings
 from fairrep.app.configs import plain
-from fairrep.app.fitting import fit_module
+from fairrep.app.fitting import fit_module, fit_without_folder
 from fairrep.data import PreparedData
 from fairrep.encoders.saved import cardinalities
 from fairrep.errors import ConfigError
 from fairrep.seeds import derive_seed
 from fairrep.training import (
     FairEncoderModule,
-    FitSettings,
-    OptimizerSettings,
     SelectionRule,
     Teacher,
     TeacherSettings,
@@ -102,18 +98,16 @@ class Lessons:
     ) -> Mapping[str, Tensor]:
         module = build_module(config, self.data, twin=True)
         module.selection = SelectionRule("loss", 1.0)
-        settings = self._settings(config, rows)
-        with tempfile.TemporaryDirectory() as passing:
-            place = Path(passing) if folder is None else folder
-            fitted = fit_module(module, rows, config, settings, place, title=FOLDER)
+        optimizer = {"epochs": self._epochs, "patience": 0}
+        own = cast(DictConfig, OmegaConf.merge(config, {"epochs": None, "optimizer": optimizer}))
+        if folder is None:
+            fitted = fit_without_folder(module, rows, own, title=FOLDER)
+        else:
+            settings = build_settings(own, rows)
+            fitted = fit_module(module, rows, own, settings, folder, title=FOLDER)
         if not fitted.finished:
             raise KeyboardInterrupt
         return copy.deepcopy(module.cpu().state_dict())
-
-    def _settings(self, config: DictConfig, rows: PreparedData) -> FitSettings:
-        optimizer = replace(OptimizerSettings(**plain(config.optimizer)), epochs=self._epochs)
-        steps = max(1, len(rows.train) // max(1, config.batch_size))
-        return replace(build_settings(config, rows), epochs=optimizer.epochs_for(steps), patience=0)
 
 
 def build_teacher(config: DictConfig, data: PreparedData) -> TeacherSettings | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,11 @@ class Teacher:
 
         Where a task has more than two classes, known labels stay; the trees fill in others.
         """
-        return replace(self._data, train=self._taught())
+        return replace(self._data, train=self._taught)
 
     def lessons(self) -> PreparedData:
         """The data, its training rows followed by their copies, all of them with targets."""
-        taught = self._taught()
+        taught = self._taught
         parts = [taught]
         for k in range(1, 1 + self._settings.copies):
             random = np.random.default_rng((self._seed, k))
@@ -104,6 +105,7 @@ class Teacher:
             parts.append(replace(taught, x=torch.from_numpy(made), said=said))
         return replace(self._data, train=_together(parts))
 
+    @cached_property
     def _taught(self) -> TaughtRows:
         train = self._data.train
         said = self._predict(train.x.numpy(), 0)
