@@ -12,10 +12,11 @@ boosting on the same columns, categories as categories, its rate, leaves and num
 on the same validation rows. Test rows are read once. Writes benchmarks/results/encoders.json
 after every seed, and runs nothing that it holds; and encoders-time.json.
 
-The front: fresh MLP heads on frozen representations, s not needed at prediction time. For every
-seed (split, initialisation and batches) and bound, of all settings whose validation gap is within
-the bound the one with the best validation accuracy; then its test accuracy and gap. Writes
-encoders-front.json.
+The fronts: fresh MLP heads on frozen representations, s not needed at prediction time. For every
+setting, seed (split, initialisation and batches) and bound, of all λ whose validation gap is within
+the bound the one with the best validation accuracy; then its test accuracy and gap. Which setting
+is best is read off the validation rows, too. Writes encoders-front.json after every seed, and runs
+nothing that it holds.
 """
 
 from __future__ import annotations
@@ -67,12 +68,15 @@ ENCODERS = {
     "taught ensemble": ["encoder=tabular", "encoder.ensemble=8", "teacher=boosting"],
 }
 BOUNDS = (0.02, 0.05, 0.10)
+TAUGHT = ["teacher=boosting", "encoder.dim=1", "optimizer.lr=0.008"]
+FINE = tuple(round(0.2 * 1.186**k, 3) for k in range(28))  # 0.2 to 20
+COARSE = (0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
 # name → settings, λ
-FRONT: dict[str, tuple[list[str], tuple[float, ...]]] = {
-    "teacher, sinkhorn, d = 1": (
-        ["teacher=boosting", "penalty=sinkhorn", "encoder.dim=1", "optimizer.lr=0.008"],
-        (0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16),
-    ),
+FRONTS: dict[str, tuple[list[str], tuple[float, ...]]] = {
+    "wasserstein, groups by trees": (["penalty=sliced_wasserstein"], FINE),
+    "wasserstein, groups by s": (["penalty=sliced_wasserstein", "teacher.groups=false"], FINE),
+    "sinkhorn, groups by trees": (["penalty=sinkhorn"], COARSE),
+    "sinkhorn, groups by s": (["penalty=sinkhorn", "teacher.groups=false"], COARSE),
 }
 BOOSTING = [(rate, leaves) for rate in (0.05, 0.1) for leaves in (15, 31)]
 TREES = 400
@@ -170,13 +174,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         found.setdefault(table, {})[encoder] = {
             "seeds": len(own),
             "seconds": statistics.mean(row["seconds"] for row in own),
-            **{
-                name: {
-                    "mean": float(np.mean([row["test"][name] for row in own])),
-                    "sd": float(np.std([row["test"][name] for row in own], ddof=len(own) > 1)),
-                }
-                for name in ("accuracy", "auc")
-            },
+            **{name: spread([row["test"][name] for row in own]) for name in ("accuracy", "auc")},
         }
     return found
 
@@ -215,19 +213,20 @@ def epoch_seconds(repeats: int) -> dict[str, Any]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def front(seeds: list[int], out: Path) -> None:
+def front(names: list[str], seeds: list[int], out: Path) -> None:
     """Sweep every setting, and choose within each bound."""
     points = json.loads(out.read_text())["points"] if out.exists() else []
     held = {(point["setting"], point["seed"]) for point in points}
-    for seed, name in itertools.product(seeds, FRONT):
+    for name, seed in itertools.product(names, seeds):
         if (name, seed) in held:
             continue
-        settings, weights = FRONT[name]
+        settings, weights = FRONTS[name]
         with tempfile.TemporaryDirectory() as folder:
             content = sweep(
                 *TABLES["adult"],
                 "trainer=cpu",
                 "evaluation.heads=[mlp]",
+                *TAUGHT,
                 *settings,
                 f"sweep.weights.values=[{','.join(map(str, weights))}]",
                 "sweep.seeds=1",
@@ -240,10 +239,34 @@ def front(seeds: list[int], out: Path) -> None:
             | {part: front_figures(point[part]["income"]) for part in ("val", "test")}
             for point in content["points"]
         ]
-        table = {str(bound): chosen(points, bound) for bound in BOUNDS}
-        content = {"environment": environment(), "table": table, "points": points}
+        content = {"environment": environment(), "tables": front_tables(points), "points": points}
         out.write_text(json.dumps(content, indent=1) + "\n")
-        print(json.dumps(table, indent=1), flush=True)
+        show_fronts(content["tables"])
+
+
+def front_tables(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Setting → bound → what is chosen within it."""
+    return {
+        name: {
+            str(bound): chosen([p for p in points if p["setting"] == name], bound)
+            for bound in BOUNDS
+        }
+        for name in FRONTS
+        if any(p["setting"] == name for p in points)
+    }
+
+
+def show_fronts(found: dict[str, Any]) -> None:
+    for name, by_bound in found.items():
+        for bound, one in by_bound.items():
+            print(f"{name:30s} gap <= {bound:4s} ({one['seeds']} seeds)", end="")
+            for part in ("val", "test"):
+                accuracy, gap = one[part]["accuracy"], one[part]["gap"]
+                print(
+                    f"  {part} {accuracy['mean']:.4f} ± {accuracy['sd']:.4f} ({gap['mean']:.3f})",
+                    end="",
+                )
+            print(flush=True)
 
 
 def front_figures(found: dict[str, Any]) -> dict[str, float]:
@@ -252,22 +275,25 @@ def front_figures(found: dict[str, Any]) -> dict[str, float]:
 
 
 def chosen(points: list[dict[str, Any]], bound: float) -> dict[str, Any]:
-    """Each seed's best setting within the bound; means and standard deviations of test rows."""
+    """Each seed's best λ within the bound; means and standard deviations over seeds."""
     best = []
     for seed in sorted({point["seed"] for point in points}):
         within = [p for p in points if p["seed"] == seed and p["val"]["gap"] <= bound]
         if within:
             best.append(max(within, key=lambda p: p["val"]["accuracy"]))
-    values = {name: [p["test"][name] for p in best] for name in ("accuracy", "gap")}
     return {
         "seeds": len(best),
-        "settings": [f"{p['setting']}, λ = {p['weight']:g}" for p in best],
+        "weights": [p["weight"] for p in best],
         **{
-            name: {"mean": float(np.mean(v)), "sd": float(np.std(v, ddof=len(v) > 1))}
-            for name, v in values.items()
-            if v
+            part: {name: spread([p[part][name] for p in best]) for name in ("accuracy", "gap")}
+            for part in ("val", "test")
         },
     }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Mean and standard deviation; of nothing, NaN."""
+    return {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=len(values) > 1))}
 
 
 def main() -> None:
@@ -276,12 +302,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES))
     names = [*ENCODERS, "boosting"]
     parser.add_argument("--encoders", nargs="+", choices=names, default=names)
+    parser.add_argument("--fronts", nargs="+", choices=FRONTS, default=list(FRONTS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=RESULTS / "encoders.json")
+    parser.add_argument("--out", type=Path, help="default: the part's own file in results/")
     asked = parser.parse_args()
     quieten()
     if asked.part == "front":
-        front(list(range(asked.seeds)), RESULTS / "encoders-front.json")
+        out = asked.out or RESULTS / "encoders-front.json"
+        front(asked.fronts, list(range(asked.seeds)), out)
         return
     if asked.part == "time":
         found = {"environment": environment(), "threads": torch.get_num_threads()}
@@ -289,8 +317,9 @@ def main() -> None:
         print(found["seconds_of_an_epoch"])
         (RESULTS / "encoders-time.json").write_text(json.dumps(found, indent=1) + "\n")
         return
-    tables(asked.only, asked.encoders, asked.seeds, asked.out)
-    show(json.loads(asked.out.read_text())["summary"])
+    out = asked.out or RESULTS / "encoders.json"
+    tables(asked.only, asked.encoders, asked.seeds, out)
+    show(json.loads(out.read_text())["summary"])
 
 
 if __name__ == "__main__":

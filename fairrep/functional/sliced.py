@@ -26,7 +26,8 @@ def sliced_wasserstein2(
     Args:
         x: First sample.
         y: Second sample, as many columns.
-        projections: Number L of directions, uniform on the sphere, shared by the whole batch.
+        projections: Number L of directions, uniform on the sphere, shared by the whole batch; of
+            one column there is one line alone, and the value is the squared distance itself.
         generator: Source of the directions; the global one by default.
         a: Weights of the rows of x, see ``fairrep.functional.inputs``; uniform by default.
         b: Weights of the rows of y.
@@ -42,7 +43,8 @@ def sliced_wasserstein2(
     """
     require_count(projections, name="projections")
     s = two_samples(x, y, a, b)
-    directions = normal_draws(s.x, (projections, s.x.shape[-1]), generator)  # (L, d)
+    lines = 1 if s.x.shape[-1] == 1 else projections
+    directions = normal_draws(s.x, (lines, s.x.shape[-1]), generator)  # (L, d)
     directions = directions / directions.norm(dim=-1, keepdim=True)
     lines_x, lines_y = directions @ s.x.mT, directions @ s.y.mT  # (*B, L, n) and (*B, L, m)
     if 0 in (s.x.shape[-2], s.y.shape[-2]):
