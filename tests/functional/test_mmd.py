@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairrep.functional import energy_distance, mean_difference2, mmd2, mmd2_rff
-from fairrep.functional.kernels import median_distance
+from fairrep.functional.kernel_sums import cross_sum, self_sum
+from fairrep.functional.kernels import median_distance, radial_kernel
+from fairrep.functional.line_sums import line_sums
 from tests import references
-from tests.strategies import clouds, rotation
+from tests.strategies import clouds, rotation, weights
 
 KERNELS = {
     "gaussian": ({"bandwidth": 1.3}, lambda u, v: references.gaussian(u, v, 1.3)),
@@ -214,3 +216,28 @@ def test_mistaken_shapes_and_types_raise_with_the_requirement():
         mmd2(torch.ones(5, 2, dtype=torch.long), sample(5, 2, 1))
     with pytest.raises(ValueError, match="features must be an integer"):
         mmd2_rff(sample(5, 2, 0), sample(5, 2, 1), features=0, bandwidth=1.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_on_a_line_sorting_gives_the_sums_over_pairs_and_their_gradients(data):
+    x, y = (data.draw(clouds(columns=(1, 1))) for _ in range(2))
+    a, b = (data.draw(weights(len(s))).double() for s in (x, y))
+    kernel = radial_kernel("energy", 1.0, torch.cat([x, y]), torch.cat([a, b]))
+    found = line_sums(x, y, a, b)
+    pairs = self_sum(kernel, x, a), self_sum(kernel, y, b), cross_sum(kernel, x, y, a, b)
+    scale = 1 + x.abs().max().item() + y.abs().max().item()
+    mass = (1 + a.sum().item() + b.sum().item()) ** 2
+    for sums, expected in zip(found, pairs, strict=True):
+        for one, other in zip(sums, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-13 * scale * mass, rtol=0)
+
+
+def test_on_a_line_batches_are_loops_and_vmap_maps_them():
+    rng = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(3, n, 1, generator=rng, dtype=torch.float64) for n in (7, 5))
+    a = torch.rand(3, 7, generator=rng, dtype=torch.float64)
+    alone = torch.stack([energy_distance(*rows[:2], a=rows[2]) for rows in zip(x, y, a)])
+    torch.testing.assert_close(energy_distance(x, y, a=a), alone)
+    mapped = torch.func.vmap(lambda x, y, a: energy_distance(x, y, a=a))
+    torch.testing.assert_close(mapped(x, y, a), alone)
