@@ -3,18 +3,20 @@
     python benchmarks/penalty_cost.py [--threads 1]
 
 A batch of 2,048 rows at the default settings of conf/, forward and backward; the two steps are
-taken in turn, and the figure is the median over pairs. Writes
+taken in turn, and the figure is the median over pairs; for d = 4 and d = 1. Writes
 benchmarks/results/penalty-cost.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from mlp import MLP
@@ -52,9 +54,9 @@ def timed(loss: Callable[[], Tensor]) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def measure(name: str, data: PreparedData, pairs: int) -> dict[str, float | str]:
+def measure(name: str, data: PreparedData, pairs: int, *, dim: int) -> dict[str, Any]:
     """Milliseconds of a step without and with the penalty, and the median of their ratios."""
-    config = compose_config("train", [*MLP, f"penalty={name}"])
+    config = compose_config("train", [*MLP, f"penalty={name}", f"encoder.dim={dim}"])
     module = build_module(config, data, twin=False)
     penalty, batch = module.penalty, adult_batch(data, config.batch_size)
     assert penalty is not None
@@ -80,6 +82,7 @@ def measure(name: str, data: PreparedData, pairs: int) -> dict[str, float | str]
     runs = [(timed(plain), timed(penalised)) for _ in range(pairs)]
     return {
         "penalty": name,
+        "dim": dim,
         "plain_ms": round(statistics.median(run[0] for run in runs), 2),
         "penalised_ms": round(statistics.median(run[1] for run in runs), 2),
         "ratio": round(statistics.median(run[1] / run[0] for run in runs), 2),
@@ -93,9 +96,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     data = build_data(compose_config("train", []))
-    rows = [measure(name, data, arguments.pairs) for name in PENALTIES]
-    for row in rows:
-        print(row)
+    rows = []
+    for dim, name in itertools.product((4, 1), PENALTIES):
+        rows.append(measure(name, data, arguments.pairs, dim=dim))
+        print(rows[-1], flush=True)
     content = {"environment": environment(), "threads": arguments.threads, "rows": rows}
     RESULT.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -31,9 +31,6 @@ class Batch(NamedTuple):
     counts: GroupCounts
     target: Float[Tensor, "n t"]
     """What the heads learn: y, or what a teacher says."""
-    membership: Int[Tensor, " n"] | Float[Tensor, "n g"]
-    """What penalties that compare groups read: s, or from a teacher how probable each group is,
-    times ``weight``."""
 
 
 @dataclass(frozen=True)

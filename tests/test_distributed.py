@@ -21,7 +21,6 @@ PENALTIES = {
     "mmd": GroupPenalty(functools.partial(mmd2, bandwidth=2.0), GROUPS),
     "sinkhorn": GroupPenalty(functools.partial(sinkhorn_divergence, blur=0.5, tol=1e-12), GROUPS),
     "sliced": GroupPenalty(sliced_wasserstein2, GROUPS),
-    "probabilities": GroupPenalty(sliced_wasserstein2, GROUPS),
     "distance covariance": DependencePenalty(distance_covariance2),
 }
 
@@ -40,9 +39,7 @@ def penalise(name, z, own=slice(None)):
     """The penalty of the rows of all processes; each process draws the same random directions."""
     penalty = PENALTIES[name]
     penalty.reseed(0)
-    s = CODES.double() if penalty.reads == "a" else CODES
-    if name == "probabilities":
-        s = torch.stack([0.2 + 0.6 * CODES, 0.8 - 0.6 * CODES], dim=1).double()
+    s = CODES if penalty.reads == "s" else CODES.double()
     return penalty(gather_rows(z), gather_rows(s[own]))
 
 

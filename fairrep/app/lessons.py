@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from fairrep.app.build import build_module, build_notion, build_settings
+from fairrep.app.build import build_module, build_settings
 from fairrep.app.configs import plain
 from fairrep.app.fitting import fit_module, fit_without_folder
 from fairrep.data import PreparedData
@@ -44,9 +43,8 @@ class Lessons:
 
     Without a teacher these are the rows as they are, and the initial weights. With one, encoder
     and joint heads first learn its predictions on rows and copies without a penalty; the training
-    proper starts there, and its labels are predictions, as are the groups that its penalty
-    compares if ``teacher.groups`` says so. Modules that differ in their penalty alone start from
-    the same weights, which are trained once.
+    proper starts there, and its labels are predictions. Modules that differ in their penalty alone
+    start from the same weights, which are trained once.
 
     Args:
         config: of a run; its ``teacher``, and what its modules share.
@@ -54,7 +52,7 @@ class Lessons:
 
     Attributes:
         data: the rows for the training proper.
-        trees: task, or sensitive attributes → trees of its teacher; empty without one.
+        trees: task → trees of its teacher; empty without one.
 
     Raises:
         ConfigError: a setting that is unknown or out of range.
@@ -70,8 +68,7 @@ class Lessons:
         if (settings := build_teacher(config, data)) is None:
             return
         seed = derive_seed(config.split_seed, "teacher") % 2**32
-        notion = build_notion(config, data) if settings.groups and _compares(config) else None
-        teacher = Teacher(data, cardinalities(data.schema), settings, seed=seed, notion=notion)
+        teacher = Teacher(data, cardinalities(data.schema), settings, seed=seed)
         self.data, self.trees = teacher.labelled(), teacher.trees
         self._rows, self._epochs = teacher.lessons(), settings.epochs
 
@@ -111,14 +108,6 @@ class Lessons:
         if not fitted.finished:
             raise KeyboardInterrupt
         return copy.deepcopy(module.cpu().state_dict())
-
-
-def _compares(config: DictConfig) -> bool:
-    """Whether the penalty reads the groups' probabilities."""
-    penalty = config.penalty.group
-    return (
-        penalty is not None and getattr(get_object(penalty._target_), "reads", "s") == "membership"
-    )
 
 
 def build_teacher(config: DictConfig, data: PreparedData) -> TeacherSettings | None:

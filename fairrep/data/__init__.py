@@ -1,6 +1,6 @@
 """Data: registry, preprocessing, splits, batches by index."""
 
-from fairrep.data.batches import IndexLoader, weighted_membership
+from fairrep.data.batches import IndexLoader
 from fairrep.data.describe import describe
 from fairrep.data.prepare import prepare_data
 from fairrep.data.prepared import PreparedData, Rows, TaughtRows
@@ -30,5 +30,4 @@ __all__ = [
     "load_dataset",
     "prepare_data",
     "split_rows",
-    "weighted_membership",
 ]

@@ -32,7 +32,6 @@ class IndexLoader:
         self._target = rows.target[:, :tasks].to(device)
         self._s = rows.s.to(device)
         self._a = rows.a.to(device)
-        self._membership = rows.membership.to(device)
         self._group_weights: Tensor = sampler.group_weights.to(device)
 
     def __len__(self) -> int:
@@ -44,10 +43,4 @@ class IndexLoader:
             s = self._s[index]
             weight = self._group_weights[s]
             x, y, target = self._x[index], self._y[index], self._target[index]
-            membership = weighted_membership(self._membership[index], weight)
-            yield Batch(x, y, s, self._a[index], weight, counts, target, membership)
-
-
-def weighted_membership(membership: Tensor, weight: Tensor) -> Tensor:
-    """Group codes (*B, n) as they are; probabilities (*B, n, G) times the rows' weights (*B, n)."""
-    return membership * weight[..., None] if membership.is_floating_point() else membership
+            yield Batch(x, y, s, self._a[index], weight, counts, target)

@@ -30,28 +30,17 @@ class Rows:
         """What heads learn, seen tasks first: y."""
         return self.y
 
-    @property
-    def membership(self) -> Tensor:
-        """What penalties that compare groups read: s."""
-        return self.s
-
 
 @dataclass(frozen=True)
 class TaughtRows(Rows):
-    """Rows of which a teacher says what heads learn, and whom penalties compare."""
+    """Rows whose heads learn what a teacher says."""
 
     said: Tensor  # (n, seen T) float32
-    likely: Tensor | None = None  # (n, G) float32, how probable each group is; None = s
 
     @property
     def target(self) -> Tensor:
         """What heads learn: what the teacher says."""
         return self.said
-
-    @property
-    def membership(self) -> Tensor:
-        """What penalties that compare groups read: how probable each group is, or s."""
-        return self.s if self.likely is None else self.likely
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,15 @@ def line_sums(
 
     Those of ``self_sum`` and ``cross_sum``, in time (n + m) log(n + m).
     """
-    (xx, to_x, _), (yy, to_y, _) = _line_sum(x, x, a, a), _line_sum(y, y, b, b)
-    return (xx, 2 * to_x), (yy, 2 * to_y), _line_sum(x, y, a, b)
+    return _within(x, a), _within(y, b), _between(x, y, a, b)
 
 
-def _line_sum(x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> CrossSum:
+def _within(x: Tensor, a: Tensor) -> Sum:
+    distance, side = _to_sample(x[..., 0], x[..., 0], a)
+    return -(a * distance).sum(-1), -2 * (a * side)[..., None]
+
+
+def _between(x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> CrossSum:
     distance, side_x = _to_sample(x[..., 0], y[..., 0], b)
     _, side_y = _to_sample(y[..., 0], x[..., 0], a)
     return -(a * distance).sum(-1), -(a * side_x)[..., None], -(b * side_y)[..., None]

@@ -30,7 +30,7 @@ Codes = tuple[int, ...]
 
 
 class Side(NamedTuple):
-    """One sample of a comparison: rows and their weights."""
+    """One sample of a comparison: rows and their 0/1 weights."""
 
     rows: Float[Tensor, "*B n d"]
     weights: Float[Tensor, "*B n"]
@@ -39,13 +39,11 @@ class Side(NamedTuple):
 class GroupPenalty:
     r"""Sum of a divergence between the groups' rows, :math:`\sum_{a<b} D(z_a, z_b)`.
 
-    Groups are codes 0..G-1 known from the training data, never positions in a batch. Where s is
-    not the rows' codes but how probable each group is, every row counts on both sides of a
-    comparison, with these weights. A comparison in which a side has fewer than ``min_rows`` rows
-    (or weights that sum to less) contributes exactly 0 and is counted. So are rows of z that hold
-    NaN or Inf: they are left out of the comparisons (their loss is not finite either, which ends
-    training), or named in an error with ``check_finite``. Computed in at least single precision,
-    under autocast too.
+    Groups are codes 0..G-1 known from the training data, never positions in a batch. A comparison
+    in which a side has fewer than ``min_rows`` rows contributes exactly 0 and is counted. So are
+    rows of z that hold NaN or Inf: they are left out of the comparisons (their loss is not finite
+    either, which ends training), or named in an error with ``check_finite``. Computed in at least
+    single precision, under autocast too.
 
     Args:
         divergence: compares two samples; takes row weights ``a`` and ``b``, and a ``generator`` if
@@ -60,7 +58,7 @@ class GroupPenalty:
         check_finite: raise if z is not finite (a wait for the device a call).
     """
 
-    reads: Literal["s", "membership", "a"] = "membership"
+    reads: Literal["s", "a"] = "s"
 
     def __init__(
         self,
@@ -104,7 +102,7 @@ class GroupPenalty:
     def __call__(
         self,
         z: Float[Tensor, "n d"],
-        s: Int[Tensor, " n"] | Float[Tensor, "n g"],
+        s: Int[Tensor, " n"],
         y: Float[Tensor, "n t"] | None = None,
         *,
         counts: GroupCounts | None = None,
@@ -113,18 +111,17 @@ class GroupPenalty:
 
         Args:
             z: representations.
-            s: group codes; rows of other codes (-1) are ignored. Or weights ≥ 0, a column per
-                group: how probable it is given what is known of the row.
+            s: group codes; rows of other codes (-1) are ignored.
             y: labels, for notions that condition on them.
-            counts: rows per group if the rows are ordered by group; without it rows with codes
-                are sorted here, which waits for the device.
+            counts: rows per group if the rows are ordered by group; without it the rows are
+                sorted here, which waits for the device.
         """
         return self.evaluate(z, s, y, counts=counts).value
 
     def evaluate(
         self,
         z: Float[Tensor, "*B n d"],
-        s: Int[Tensor, "*B n"] | Float[Tensor, "*B n g"],
+        s: Int[Tensor, "*B n"],
         y: Float[Tensor, "*B n t"] | None = None,
         *,
         counts: GroupCounts | None = None,
@@ -133,7 +130,7 @@ class GroupPenalty:
 
         With ``counts``, leading dimensions are batches of different models with the same counts.
         """
-        if counts is None and not s.is_floating_point():
+        if counts is None:
             z, s, y, counts = sort_by_group(z, s, y, len(self.groups))
         z, finite = usable_rows(z, check_finite=self.check_finite)
         value = z.new_zeros(z.shape[:-2])
@@ -142,19 +139,24 @@ class GroupPenalty:
             comparisons = (
                 sides
                 for weights in condition_weights(self.notion, y, finite, z.dtype)
-                for sides in self._comparisons(_by_group(z, weights, s, counts))
+                for sides in self._comparisons(z, weights, counts)
             )
             for place, (one, other) in enumerate(comparisons):
                 term, missing = self._compare(one, other, place)
                 value, absent = value + term, absent + missing
         return PenaltyValue(value, absent, (~finite).sum(-1))
 
-    def _comparisons(self, groups: Sequence[Side]) -> Iterator[tuple[Side, Side]]:
+    def _comparisons(
+        self, z: Tensor, weights: Tensor, counts: GroupCounts
+    ) -> Iterator[tuple[Side, Side]]:
+        rows, masks = z.split(list(counts), dim=-2), weights.split(list(counts), dim=-1)
         for partition in self.partitions:
-            sides = [_joined([groups[code] for code in codes]) for codes in partition]
+            sides = [
+                Side(_joined([rows[c] for c in codes], -2), _joined([masks[c] for c in codes], -1))
+                for codes in partition
+            ]
             if self.pairs == "pooled":
-                everybody = _joined(groups)
-                yield from ((side, everybody) for side in sides)
+                yield from ((side, Side(z, weights)) for side in sides)
             else:
                 yield from combinations(sides, 2)
 
@@ -197,24 +199,8 @@ def _own_groups(attribute: AttributeSpec) -> tuple[Codes, ...]:
     )
 
 
-def _by_group(z: Tensor, weights: Tensor, s: Tensor, counts: GroupCounts | None) -> list[Side]:
-    """Each group's own rows; or all rows, weighted by how probable the group is."""
-    if s.is_floating_point():
-        return [Side(z, weights * probable.to(z.dtype)) for probable in s.unbind(-1)]
-    assert counts is not None
-    rows, masks = z.split(list(counts), dim=-2), weights.split(list(counts), dim=-1)
-    return [Side(*parts) for parts in zip(rows, masks)]
-
-
-def _joined(sides: Sequence[Side]) -> Side:
-    """Groups together; rows that all of them share once."""
-    if len(sides) == 1:
-        return sides[0]
-    first = sides[0].rows
-    if all(side.rows is first for side in sides):
-        return Side(first, torch.stack([side.weights for side in sides]).sum(0))
-    rows, weights = zip(*sides)
-    return Side(torch.cat(rows, -2), torch.cat(weights, -1))
+def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)
 
 
 def _is_random(divergence: Divergence) -> bool:

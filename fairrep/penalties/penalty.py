@@ -33,9 +33,8 @@ class Penalty(Protocol):
 
     min_rows: int
     """Rows that a comparison needs; batches hold at least so many of each group."""
-    reads: Literal["s", "membership", "a"]
-    """Group codes ``Batch.s``, these or a teacher's probabilities ``Batch.membership``, or the
-    attributes as numbers ``Batch.a``."""
+    reads: Literal["s", "a"]
+    """Group codes ``Batch.s``, or the attributes as numbers ``Batch.a``."""
     notion: Notion
     """Which rows are compared."""
 

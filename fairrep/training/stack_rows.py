@@ -8,13 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fairrep.data import (
-    OrderedSampler,
-    PreparedData,
-    Rows,
-    StratifiedSampler,
-    weighted_membership,
-)
+from fairrep.data import OrderedSampler, PreparedData, Rows, StratifiedSampler
 from fairrep.encoders.inputs import InputLayer
 from fairrep.training.fit import FitSettings
 from fairrep.types import GroupCounts
@@ -32,7 +26,6 @@ class StackBatch:
     weight: Tensor  # ([k,] n)
     counts: GroupCounts
     target: Tensor  # ([k,] n, t)
-    membership: Tensor  # ([k,] n) codes, or ([k,] n, G) probabilities
 
 
 class StackRows:
@@ -65,8 +58,6 @@ class StackRows:
         self._target = split.target[:, :tasks].to(device, dtype)
         self._s = split.s.to(device)
         self._a = split.a.to(device, dtype)
-        likely = split.membership.is_floating_point()
-        self._membership = split.membership.to(device, dtype if likely else None)
 
     def batch(self, index: Tensor, counts: GroupCounts, group_weights: Tensor) -> StackBatch:
         """Gather rows (n,) for all models, or (k, n) of each its own."""
@@ -76,8 +67,7 @@ class StackRows:
         rows = self._inputs(x) if self._wide is None else self._wide[index]
         weight = group_weights.to(rows.device)[s].to(rows.dtype)
         y, target = self._y[index], self._target[index]
-        membership = weighted_membership(self._membership[index], weight)
-        return StackBatch(x, rows, y, s, self._a[index], weight, counts, target, membership)
+        return StackBatch(x, rows, y, s, self._a[index], weight, counts, target)
 
 
 class EpochBatches:

@@ -221,18 +221,18 @@ class _Stack:
         """Penalties (k,) of a chunk; random ones draw from each model's own stream."""
         penalty = self.modules[models[0]].penalty
         assert penalty is not None
-        read, y, k = getattr(batch, penalty.reads), batch.y, len(models)
-        if batch.s.dim() == 1:  # shared
-            read, y = (part.expand(k, *part.shape) for part in (read, y))
+        read = batch.s if penalty.reads == "s" else batch.a
         if not penalty.random:
-            return penalty.evaluate(z, read, y, counts=batch.counts).value
-        own = [self.modules[m].penalty for m in models]  # each with a stream of its own
-        values = [
-            p.evaluate(*rows, counts=batch.counts).value
-            for p, *rows in zip(own, z, read, y)
-            if p is not None
-        ]
-        return torch.stack(values)
+            shared = read.dim() == (1 if penalty.reads == "s" else 2)
+            read = read.expand(len(models), *read.shape) if shared else read
+            return penalty.evaluate(z, read, batch.y, counts=batch.counts).value
+        return torch.stack([self._own_penalty(m, k, z[k], batch) for k, m in enumerate(models)])
+
+    def _own_penalty(self, model: int, place: int, z: Tensor, batch: StackBatch) -> Tensor:
+        penalty = self.modules[model].penalty
+        assert penalty is not None
+        y = batch.y if batch.y.dim() == 2 else batch.y[place]
+        return penalty.evaluate(z, batch.s, y, counts=batch.counts).value
 
     def _drop(self, models: list[int], h: Tensor) -> Tensor:
         """Zero hidden units (k, …, h) with each model's own probability and stream."""

@@ -1,8 +1,4 @@
-"""Boosted trees as teachers: what they predict, on rows and on made-up ones, is learned for y.
-
-And whom penalties compare: a row's group is one draw as its label is, the trees say how probable
-it was.
-"""
+"""Boosted trees as teachers: what they predict, on rows and on made-up ones, is learned for y."""
 
 from __future__ import annotations
 
@@ -17,13 +13,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from fairrep.data import PreparedData, TaughtRows
 from fairrep.errors import ConfigError, DataError
-from fairrep.penalties import Notion
 from fairrep.types import TaskSpec
 
 PATIENCE = 20  # trees without a lower validation loss before boosting stops
 MOST_CATEGORIES = 255  # that scikit-learn's trees can tell apart
-Known = tuple[np.ndarray, np.ndarray]
-"""Columns, and what is known of their rows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,6 @@ class TeacherSettings:
         copies: of the training rows, ≥ 0, in which values are swapped between rows.
         swap: probability that a value of a copy is another row's, in [0, 1].
         epochs: passes over rows and copies.
-        groups: whether penalties compare rows by how probable the trees hold each group.
     """
 
     learning_rate: float
@@ -46,7 +38,6 @@ class TeacherSettings:
     copies: int
     swap: float
     epochs: int
-    groups: bool
 
     def __post_init__(self) -> None:
         for name, least in (("max_leaf_nodes", 2), ("max_iter", 1), ("copies", 0), ("epochs", 1)):
@@ -57,21 +48,14 @@ class TeacherSettings:
             raise ConfigError(f"teacher.learning_rate must be > 0, got {self.learning_rate}.")
         if not (isinstance(self.swap, (int, float)) and 0 <= self.swap <= 1):
             raise ConfigError(f"teacher.swap must lie in [0, 1], got {self.swap}.")
-        if not isinstance(self.groups, bool):
-            raise ConfigError(f"teacher.groups must be true or false, got {self.groups}.")
 
 
 class Teacher:
-    r"""Histogram gradient boosting on x, a model for every seen task, and one for the groups.
+    """Histogram gradient boosting on x, a model for every seen task.
 
     What it predicts says more of a row than the row's own label, which is one draw; and it can
     label rows that nobody saw. A network that learns from both comes nearer to the trees than
     one that learns the labels.
-
-    What a penalty sees of a group is an average over its rows,
-    :math:`\mathbb E[f(z) 1\{s = g\}]`; with :math:`P(s = g \mid x)` in place of the indicator
-    its expectation is the same, for z is a function of x, and its variance is less (Rao and
-    Blackwell). A notion that conditions on a label y has :math:`P(s = g \mid x, y)` there.
 
     Ref: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network; Bucilă,
     Caruana, Niculescu-Mizil (2006), Model compression, KDD (labels for made-up rows).
@@ -81,10 +65,9 @@ class Teacher:
         cardinalities: per column of x its number of categories, 0 for a numeric one.
         settings: of the trees and the copies.
         seed: of the trees' binning and of the copies.
-        notion: of the penalty, if it is to compare groups by their probabilities.
 
     Attributes:
-        trees: task, or sensitive attributes → number of them (rounds of boosting).
+        trees: task → number of them (rounds of boosting).
 
     Raises:
         DataError: a task without labelled validation rows.
@@ -97,23 +80,19 @@ class Teacher:
         settings: TeacherSettings,
         *,
         seed: int,
-        notion: Notion | None = None,
     ) -> None:
         check_labels(data)
         self._data, self._settings, self._seed = data, settings, seed
         self._categorical = [0 < size <= MOST_CATEGORIES for size in cardinalities]
         self._models = [self._fitted(t, task) for t, task in enumerate(data.seen)]
         self.trees = {task.name: int(m.n_iter_) for task, m in zip(data.seen, self._models)}
-        self._likely: torch.Tensor | None = None
-        if notion is not None:
-            self.trees[" & ".join(data.sensitive)], self._likely = self._groups(notion)
 
     def labelled(self) -> PreparedData:
-        """The data, its training rows with predictions as targets, and of groups if asked for.
+        """The data, its training rows with predictions as targets.
 
         Where a task has more than two classes, known labels stay; the trees fill in others.
         """
-        return replace(self._data, train=replace(self._taught, likely=self._likely))
+        return replace(self._data, train=self._taught)
 
     def lessons(self) -> PreparedData:
         """The data, its training rows followed by their copies, all of them with targets."""
@@ -137,35 +116,18 @@ class Teacher:
         return TaughtRows(**vars(train), said=said)
 
     def _fitted(self, t: int, task: TaskSpec) -> Any:
+        (x, y), (x_val, y_val) = _labelled(self._data, t)
         regression = task.kind == "regression"
         kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-        return self._boosted(kind, *_labelled(self._data, t))
-
-    def _boosted(self, kind: Any, train: Known, val: Known, *, labels: int = 0) -> Any:
-        """Trees for training rows, stopped by validation rows; the last columns may be labels."""
         return kind(
             learning_rate=self._settings.learning_rate,
             max_leaf_nodes=self._settings.max_leaf_nodes,
             max_iter=self._settings.max_iter,
             early_stopping=True,
             n_iter_no_change=PATIENCE,
-            categorical_features=self._categorical + [True] * labels,
+            categorical_features=self._categorical,
             random_state=self._seed,
-        ).fit(*train, X_val=val[0], y_val=val[1])
-
-    def _groups(self, notion: Notion) -> tuple[int, torch.Tensor]:
-        """Number of trees, and how probable (n, G) each group is given what penalties see of it."""
-        label = [] if notion.name == "demographic_parity" else [notion.column]
-        train, (x_val, s_val) = (
-            (torch.cat([rows.x, rows.y[:, label]], dim=1).numpy(), rows.s.numpy())
-            for rows in (self._data.train, self._data.val)
-        )
-        known = s_val >= 0
-        val = x_val[known], s_val[known]
-        model = self._boosted(HistGradientBoostingClassifier, train, val, labels=len(label))
-        likely = torch.zeros(len(train[0]), len(self._data.groups))
-        likely[:, model.classes_] = torch.from_numpy(model.predict_proba(train[0])).float()
-        return int(model.n_iter_), likely
+        ).fit(x, y, X_val=x_val, y_val=y_val)
 
     def _predict(self, x: np.ndarray, part: int) -> torch.Tensor:
         """Targets (n, T): probabilities, means; of several classes one, drawn."""
@@ -204,7 +166,7 @@ def check_labels(data: PreparedData) -> None:
             )
 
 
-def _labelled(data: PreparedData, t: int) -> list[Known]:
+def _labelled(data: PreparedData, t: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """X and y of training and of validation rows with a label, no class in the latter alone."""
     found = []
     for rows in (data.train, data.val):

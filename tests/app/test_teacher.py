@@ -39,7 +39,7 @@ def test_a_run_says_what_taught_it_and_does_not_learn_it_twice(command, tmp_path
     arguments = [*TAUGHT, *QUICK, "epochs=1", f"hydra.run.dir={tmp_path / 'run'}"]
     code, out, _ = command("train", *arguments)
     assert code == 0
-    assert re.search(r"Teacher: boosting, \w+ \d+ trees, [\w &]+ \d+ trees\n", out)
+    assert re.search(r"Teacher: boosting, (\w+ \d+ trees)", out)
     assert (tmp_path / "run/teacher/0/checkpoints/best.ckpt").exists()
     assert not (tmp_path / "run/teacher/1").exists()  # the twin starts from the same weights
     fairrep.load_encoder(tmp_path / "run")
@@ -91,27 +91,6 @@ def test_an_encoder_that_is_trained_anew_for_a_transfer_is_taught(tmp_path):
     fit_without_folder(module, lessons.data, config, title="alone")
     for name, value in module.encoder.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, msg=name)
-
-
-@pytest.mark.parametrize(
-    ("settings", "probable"),
-    [
-        (["penalty=mmd"], True),
-        (["penalty=sliced_wasserstein", "notion=equalized_odds"], True),
-        (["penalty=hsic"], False),  # it reads the attributes as numbers
-        (["penalty=none"], False),
-        (["penalty=mmd", "teacher.groups=false"], False),
-    ],
-)
-def test_penalties_that_compare_groups_read_how_probable_they_are(settings, probable):
-    config = compose_config("train", [*TAUGHT, *settings, "epochs=1"])
-    data = build_data(config)
-    lessons = Lessons(config, data)
-    assert lessons.data.train.membership.is_floating_point() == probable
-    assert ("sex" in lessons.trees) == probable
-    module = build_module(config, data, twin=False)
-    fitted = fit_without_folder(module, lessons.data, config, title="taught")
-    assert fitted.finished
 
 
 @pytest.mark.slow

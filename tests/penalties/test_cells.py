@@ -36,7 +36,7 @@ def test_memory_averages_the_shares_of_all_batches_newer_ones_more():
     penalty = CellPenalty(GROUPS[:2], memory=0.5, hard=False)
     batches = [batch(seed)[0][:50] for seed in range(3)]
     for q in batches:
-        value = penalty(q, torch.zeros(0).long(), counts=COUNTS[:2])
+        value = penalty(q, torch.zeros(0), counts=COUNTS[:2])
     shares = torch.stack([torch.stack([q[:30].mean(0), q[30:].mean(0)]) for q in batches])
     weights = torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64)
     mean = (weights[:, None, None] * shares).sum(0) / weights.sum()
@@ -46,8 +46,8 @@ def test_memory_averages_the_shares_of_all_batches_newer_ones_more():
 def test_the_gradient_is_that_of_the_average_with_the_batch_at_full_weight():
     penalty = CellPenalty(GROUPS[:2], memory=0.9, hard=False)
     first, q = batch(0)[0][:50], batch(1)[0][:50].requires_grad_()
-    penalty(first, torch.zeros(0).long(), counts=COUNTS[:2])
-    (gradient,) = torch.autograd.grad(penalty(q, torch.zeros(0).long(), counts=COUNTS[:2]), q)
+    penalty(first, torch.zeros(0), counts=COUNTS[:2])
+    (gradient,) = torch.autograd.grad(penalty(q, torch.zeros(0), counts=COUNTS[:2]), q)
     total = 0.9 * torch.stack([first[:30].mean(0), first[30:].mean(0)])
     total = total + torch.stack([q[:30].mean(0), q[30:].mean(0)])
     sign = (total[0] - total[1]).sign().detach() / 2
@@ -63,7 +63,7 @@ def test_running_shares_leave_less_of_the_noise_between_equal_groups():
         penalty = CellPenalty(GROUPS[:2], memory=memory, hard=False)
         for _ in range(60):
             q = torch.eye(8)[torch.randint(8, (100,), generator=generator)]
-            value = penalty(q, torch.zeros(0).long(), counts=(50, 50))
+            value = penalty(q, torch.zeros(0), counts=(50, 50))
         return float(value)
 
     alone, averaged = (sum(last(memory) for _ in range(20)) / 20 for memory in (0.0, 0.9))

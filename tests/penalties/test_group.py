@@ -173,64 +173,6 @@ def test_intersections_are_the_groups_themselves():
     assert GroupPenalty(mmd, SEX_BY_RACE, attributes=ATTRIBUTES)(z, s, counts=counts) == plain
 
 
-@pytest.mark.parametrize("notion", [Notion(), Notion("equalized_odds", 0, 2)], ids=["all", "odds"])
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"pairs": "pooled"}, {"combine": "sum"}, {"combine": "sum", "pairs": "pooled"}],
-    ids=str,
-)
-@pytest.mark.parametrize(
-    "divergence",
-    [mmd, mean_difference2, functools.partial(sinkhorn_divergence, blur=1.0, tol=1e-9)],
-    ids=["mmd", "mean", "sinkhorn"],
-)
-def test_probabilities_of_0_and_1_are_codes(divergence, settings, notion):
-    """In any order, unknown groups too: their rows have no column."""
-    z, s, y = batch((5, 4, 6, 7, 3))
-    known = torch.nn.functional.one_hot(s).double()
-    known[:3], s[:3] = 0, -1
-    penalty = GroupPenalty(
-        divergence, SEX_BY_RACE, notion=notion, attributes=ATTRIBUTES, min_rows=1, **settings
-    )
-    order = torch.randperm(len(z), generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(penalty(z[order], known[order], y[order]), penalty(z, s, y))
-
-
-def test_probabilities_weigh_every_row_on_both_sides():
-    z, _, _ = batch((9,))
-    likely = torch.rand(9, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    expected = mmd(z, z, a=likely[:, 0], b=likely[:, 1])
-    torch.testing.assert_close(GroupPenalty(mmd, GROUPS[:2])(z, likely), expected)
-
-
-def test_probabilities_vary_less_around_the_same_value():
-    """The difference of two groups' means, in 2000 batches of one law."""
-
-    def difference(x, y, *, a, b):
-        return ((y * b[:, None]).sum() / b.sum() - (x * a[:, None]).sum() / a.sum()).abs()
-
-    penalty = GroupPenalty(difference, GROUPS[:2])
-    rng = torch.Generator().manual_seed(0)
-    found = []
-    for _ in range(2000):
-        z = torch.randn(200, 1, generator=rng, dtype=torch.float64)
-        true = torch.sigmoid(1 + z[:, 0])
-        s = (torch.rand(200, generator=rng, dtype=torch.float64) < true).long()
-        likely = torch.stack([1 - true, true], dim=1)
-        found.append([penalty(z, s).item(), penalty(z, likely).item()])
-    codes, probabilities = torch.tensor(found, dtype=torch.float64).T
-    error = ((codes - probabilities).var() / len(codes)).sqrt()
-    assert abs(codes.mean() - probabilities.mean()) < 4 * error
-    assert probabilities.var() < 0.3 * codes.var()
-
-
-def test_probabilities_of_too_few_rows_are_an_absent_group():
-    z, _, _ = batch((9,))
-    likely = torch.tensor([0.9, 0.1]).repeat(9, 1)  # 0.9 rows of the second group
-    result = GroupPenalty(mmd, GROUPS[:2]).evaluate(z, likely)
-    assert (float(result.value), int(result.absent)) == (0.0, 1)
-
-
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 @pytest.mark.parametrize(
     "divergence",

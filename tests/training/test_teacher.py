@@ -11,15 +11,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from fairrep.app.build import build_data
 from fairrep.app.configs import compose_config
-from fairrep.data import IndexLoader, OrderedSampler, PreparedData, Rows, StratifiedSampler
+from fairrep.data import IndexLoader, OrderedSampler, PreparedData, Rows
 from fairrep.errors import ConfigError, DataError
-from fairrep.penalties import Notion
 from fairrep.training import Teacher, TeacherSettings
 from fairrep.training.teacher import swapped
 from fairrep.types import TaskSpec
 
 SETTINGS = TeacherSettings(
-    learning_rate=0.1, max_leaf_nodes=7, max_iter=30, copies=2, swap=0.3, epochs=1, groups=True
+    learning_rate=0.1, max_leaf_nodes=7, max_iter=30, copies=2, swap=0.3, epochs=1
 )
 TASKS = (
     TaskSpec("hired", "binary", ("no", "yes")),
@@ -133,49 +132,10 @@ def test_batches_hand_out_labels_and_targets(data, teacher):
     assert not torch.isnan(taught.target).any()
 
 
-@pytest.mark.parametrize("notion", [Notion(), Notion("equalized_odds", 1, 3)], ids=["x", "x, y"])
-def test_groups_are_as_probable_as_trees_hold_them_given_what_penalties_see(data, notion):
-    """Where penalties compare rows of one grade, given x and the grade; validation rows keep s."""
-    taught = Teacher(data, [0, 0, 4], SETTINGS, seed=0, notion=notion)
-    seen = [] if notion == Notion() else [1]
-    x, x_val = (
-        torch.cat([rows.x, rows.y[:, seen]], dim=1).numpy() for rows in (data.train, data.val)
-    )
-    trees = HistGradientBoostingClassifier(
-        learning_rate=0.1,
-        max_leaf_nodes=7,
-        max_iter=30,
-        categorical_features=[2, *([3] if seen else [])],
-        early_stopping=True,
-        n_iter_no_change=20,
-    ).fit(x, data.train.s, X_val=x_val, y_val=data.val.s)
-    rows = taught.labelled().train
-    np.testing.assert_allclose(rows.membership, trees.predict_proba(x), atol=1e-6)
-    assert taught.trees["sex"] == trees.n_iter_
-    assert taught.labelled().val is data.val
-    assert not taught.lessons().train.membership.is_floating_point()  # no penalty, copies
-
-
-def test_groups_stay_as_they_are_unless_asked_for(data, teacher):
-    assert torch.equal(teacher.labelled().train.membership, data.train.s)
-
-
-def test_batches_weigh_probabilities_as_they_weigh_rows(data):
-    """With groups over-sampled, the weighted probabilities estimate those of all rows."""
-    rows = Teacher(data, [0, 0, 4], SETTINGS, seed=0, notion=Notion()).labelled().train
-    rare = replace(rows, s=(torch.arange(len(rows)) % 10 == 0).long())
-    sampler = StratifiedSampler(
-        rare.s, groups=2, batch_size=500, seed=0, min_rows=1, allocation="equal"
-    )
-    batch = next(iter(IndexLoader(rare, sampler, tasks=2)))
-    assert sorted(set(batch.weight.tolist())) == pytest.approx([0.2, 1.8])
-    torch.testing.assert_close(batch.membership.sum(dim=1), batch.weight)
-
-
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("learning_rate", 0), ("max_leaf_nodes", 1), ("max_iter", 0), ("copies", -1)]
-    + [("copies", 1.5), ("swap", 1.1), ("swap", "some"), ("epochs", 0), ("groups", "some")],
+    + [("copies", 1.5), ("swap", 1.1), ("swap", "some"), ("epochs", 0)],
 )
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(ConfigError, match=rf"teacher\.{setting} must .*, got {value}"):
