@@ -67,7 +67,7 @@ def process(rank, world, address, results):
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("world", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_value_and_gradient_equal_those_of_one_process(world, tmp_path):
     with mp.Manager() as manager:
         results = manager.dict()

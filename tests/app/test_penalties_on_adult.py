@@ -28,16 +28,14 @@ def groups_of(metrics):
     return sorted(metrics["test"]["income"]["logistic"]["groups"])
 
 
+OTHERS = ("mean", "mmd", "mmd_rff", "sliced_wasserstein", "mixture", "hsic", "distance_covariance")
+
+
 @pytest.mark.parametrize(
     "penalty",
     [
         "energy",
-        "sliced_wasserstein",
-        "mixture",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("mean", "mmd", "mmd_rff", "hsic", "distance_covariance")
-        ),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS),
     ],
 )
 def test_every_penalty_trains_on_sex(penalty, tmp_path):
@@ -56,6 +54,7 @@ def test_sex_and_race(combine, tmp_path):
     assert groups_of(metrics) == SEX_BY_RACE
 
 
+@pytest.mark.slow
 def test_age_as_a_real_number(tmp_path):
     metrics = trained(tmp_path / "run", "data.sensitive=[age]", "penalty=hsic")
     assert groups_of(metrics) == AGES

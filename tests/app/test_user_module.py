@@ -79,6 +79,7 @@ def test_a_module_from_the_current_directory_trains_loads_and_transfers(
     assert "module data:build" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_users_module_leaves_ordinary_runs(finish, tmp_path, own_code, monkeypatch):
     code, _, err = finish(
         "sweep.py",

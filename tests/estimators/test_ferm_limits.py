@@ -62,6 +62,7 @@ def test_sparse_rows_give_the_same(estimator, kernel):
     np.testing.assert_allclose(thin.predict(sparse.csr_array(X)), dense, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_linear_kernel_builds_no_kernel_and_fills_no_sparse_rows(monkeypatch):
     """1,500 rows of 20,000 features: 240 MB as an array; 18 MB as a kernel, which is not called."""
     rng = np.random.default_rng(0)

@@ -61,6 +61,7 @@ def test_no_adversary_exceeds_the_certificate_on_fresh_rows(tmp_path, release, w
     assert max(gaps.values()) > found.distance - 2 * sampling_error(s)
 
 
+@pytest.mark.slow
 def test_rows_that_an_overfitted_encoder_has_seen_certify_nothing():
     """An encoder learns random cells for 400 people by heart, and the group of everybody else."""
     data = build_data(compose_config("train", [*ADULT, "data.include_sensitive=true"]))

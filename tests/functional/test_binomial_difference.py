@@ -232,7 +232,7 @@ def test_unequal_sizes_give_the_worst_pair_within_one_per_cent_of_slack(n, m, t)
         assert (worst > delta) == (share < 1)
 
 
-@pytest.mark.parametrize(("n", "m"), [(300, 200), (5000, 4000)])
+@pytest.mark.parametrize(("n", "m"), [(300, 200), pytest.param(5000, 4000, marks=pytest.mark.slow)])
 def test_the_proof_fails_below_the_bound(n, m):
     """Where some pair is still above delta, no interval argument may say otherwise."""
     t, delta = 0.03, 0.05

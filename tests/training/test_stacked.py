@@ -62,7 +62,7 @@ def test_every_model_of_a_stack_is_its_single_run(data, tmp_path, penalty, dropo
     assert distance(*modules[:2]) > 1e-3
 
 
-@pytest.mark.parametrize("release", ["argmax", "draw"])
+@pytest.mark.parametrize("release", ["argmax", pytest.param("draw", marks=pytest.mark.slow)])
 def test_cells_in_a_stack_are_their_single_runs(data, tmp_path, release):
     """Weights of the cells, running shares of the penalty, and the rewards included."""
     common = "encoder=cells", "penalty=total_variation", f"encoder.release={release}"
