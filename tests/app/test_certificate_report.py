@@ -59,6 +59,7 @@ def test_transfer_shows_the_certificate_and_says_where_it_is_void(run, tmp_path,
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_certifies_all_settings_at_once_and_the_selected_one_alone(tmp_path, capsys):
     weights = "sweep.weights.values=[0.5]"
     sweep(*CERTIFIED, weights, "sweep.seeds=2", folder=tmp_path)

@@ -77,6 +77,7 @@ def test_the_front_goes_from_the_base_to_equal_distributions(table, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_predictions_are_saved_by_group_and_in_the_labels_unit(table, tmp_path):
     run(table, tmp_path, "base=boosting", "+base.model.max_iter=30", "taus=[]")
     saved = pd.read_parquet(tmp_path / "predictions.parquet")

@@ -72,6 +72,7 @@ def test_sex_and_age_together(tmp_path):
     assert groups_of(metrics) == [f"{sex} & {age}" for sex in ("Female", "Male") for age in AGES]
 
 
+@pytest.mark.slow
 def test_an_automatic_weight(tmp_path):
     metrics = trained(tmp_path / "run", "penalty.weight=auto", "penalty=mean", *AUTO)
     assert metrics["weight"] == 1.0  # one epoch: the start

@@ -97,6 +97,7 @@ def test_encoder_serves_a_scikit_learn_classifier(command, tmp_path):
     assert not (tmp_path / "run" / "twin").exists()
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_to_the_very_weights_of_an_uninterrupted_one(
     start, finish, command, tmp_path
 ):
@@ -196,12 +197,10 @@ def test_unknown_keys_are_hydras_business(command):
     assert "wieght" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processes", "penalty", "program"),
-    [
-        (2, "sliced_wasserstein", ("fairrep", "train")),
-        pytest.param(3, "sinkhorn", ("train.py",), marks=pytest.mark.slow),
-    ],
+    [(2, "sliced_wasserstein", ("fairrep", "train")), (3, "sinkhorn", ("train.py",))],
 )
 def test_several_processes_train_the_encoder_of_one(
     finish, command, tmp_path, processes, penalty, program

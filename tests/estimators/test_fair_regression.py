@@ -69,7 +69,9 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(
+    "law", ["skewed", *(pytest.param(law, marks=pytest.mark.slow) for law in [*LAWS][1:])]
+)
 @pytest.mark.parametrize(("sigma", "halves"), [(None, False), (None, True), (1e-3, False)])
 def test_ks_distance_falls_like_the_root_whatever_the_predictions(law, sigma, halves):
     """Mean KS ≤ 0.87 (n_a^-½ + n_b^-½) for n rows, or half of them, with σ and without."""
