@@ -73,6 +73,7 @@ TAUGHT = ["teacher=boosting", "encoder.dim=1", "optimizer.lr=0.008"]
 # name → penalty, λ
 FRONTS: dict[str, tuple[str, tuple[float, ...]]] = {
     "wasserstein": ("sliced_wasserstein", tuple(round(0.2 * 1.186**k, 3) for k in range(28))),
+    "energy": ("energy", tuple(round(0.35 * 1.155**k, 3) for k in range(34))),
     "sinkhorn": ("sinkhorn", (0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)),
 }
 BOOSTING = [(rate, leaves) for rate in (0.05, 0.1) for leaves in (15, 31)]

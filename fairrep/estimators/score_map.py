@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from fairrep.errors import EstimatorError, listed
+from fairrep.estimators.finite import check_finite
 from fairrep.estimators.group_rows import share_of_every_group
 from fairrep.estimators.groups import Groups
 from fairrep.functional.barycenter import barycenter_map
@@ -76,7 +77,7 @@ class ScoreMap:
         self, scores: np.ndarray, codes: np.ndarray, *, rng: np.random.Generator
     ) -> np.ndarray:
         """Move scores (n,) of groups ``codes`` (n,)."""
-        scores = finite(scores)
+        scores = _finite(scores)
         ties = torch.from_numpy(rng.random(len(scores))) if self.sigma is None else None
         moved = barycenter_map(
             torch.from_numpy(_jittered(scores, self.sigma, rng)),
@@ -109,7 +110,7 @@ def fit_score_map(
     Raises:
         EstimatorError: scores that are not finite, a group with too few rows.
     """
-    scores = finite(scores)
+    scores = _finite(scores)
     _check_counts(codes, groups, options.least_rows)
     if options.max_ks is None:
         return _read_map(scores, codes, groups, options, rng)
@@ -184,16 +185,9 @@ def _jittered(scores: np.ndarray, sigma: float | None, rng: np.random.Generator)
     return scores + rng.uniform(-sigma, sigma, len(scores)) if sigma else scores
 
 
-def finite(scores: Any) -> np.ndarray:
-    """Scores as finite float64.
-
-    Raises:
-        EstimatorError: NaN or infinite ones, counted.
-    """
+def _finite(scores: Any) -> np.ndarray:
     scores = np.array(scores, dtype=float)  # a copy: torch shares memory
-    bad = int((~np.isfinite(scores)).sum())
-    if bad:
-        raise EstimatorError(f"scores must be finite numbers, got {bad:,} NaN or infinite ones.")
+    check_finite(scores, "scores")
     return scores
 
 

@@ -329,7 +329,7 @@ def test_rows_that_cannot_be_used_are_one_line():
         fair(Ridge()).fit(X[:4], y[:4], sensitive_features=[0, 0, 1, 1])
     broken = X.copy()
     broken[5, 0] = np.inf
-    with pytest.raises(EstimatorError, match="finite numbers, got 1 NaN or infinite"):
+    with pytest.raises(EstimatorError, match="scores must be finite numbers, got 1 inf"):
         prefit().fit(broken, sensitive_features=s)
 
 
