@@ -5,13 +5,15 @@
     python benchmarks/post_processed.py --methods thresholds --seeds 1
 
 The trees are those of encoders.py tables: scikit-learn's histogram boosting, chosen on validation
-rows. Every method is fitted on validation rows for a range of bounds; of all its settings whose
-validation gap is within .02, .05 or .10 the one with the best validation accuracy is read on test
-rows. So it is with the λ of encoders.py front, and the figures are laid out as there.
+rows. Every method is fitted for a range of bounds, reductions on training rows, the others on
+validation rows; of all its settings whose validation gap is within .02, .05 or .10 the one with the
+best validation accuracy is read on test rows. So it is with the λ of encoders.py front, and the
+figures are laid out as there.
 
 inferred    OxonFair, groups of trees that predict s from x: s not needed at prediction time
 known       OxonFair with s at prediction time
 thresholds  fairlearn's ThresholdOptimizer (randomised), s at prediction time
+reductions  fairlearn's ExponentiatedGradient of the trees (randomised), s not needed; takes longest
 
 Writes benchmarks/results/post-processed.json.
 """
@@ -22,16 +24,17 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import encoders as front
 import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
+from fairlearn.reductions import DemographicParity, ExponentiatedGradient
 from oxonfair import FairPredictor
 from oxonfair import group_metrics as gm
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from fairrep.app.build import build_data
 from fairrep.app.configs import compose_config
@@ -43,12 +46,14 @@ from fairrep.encoders.saved import cardinalities
 RESULTS = Path(__file__).resolve().parent / "results" / "post-processed.json"
 UNSURE = (0, 0.6, 2 / 3, 0.8, 0.9)  # where P(s | x) is below, a row is in a group of its own
 TOLERANCES = np.linspace(0, 0.16, 33)
+VIOLATIONS = (0.002, 0.004, 0.007, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Labels, groups, and what the trees say of both."""
+    """Columns, labels, groups, and what the trees say of both."""
 
+    x: np.ndarray
     y: np.ndarray
     s: np.ndarray
     income: np.ndarray
@@ -67,22 +72,38 @@ class Part:
         }
 
 
-def split(seed: int) -> dict[str, Part]:
-    """Validation and test rows with the trees' probabilities."""
+@dataclass(frozen=True)
+class Split:
+    """Rows, a number for whatever is random, and the trees' settings."""
+
+    train: Part
+    val: Part
+    test: Part
+    seed: int
+    trees: HistGradientBoostingClassifier
+
+    @property
+    def read(self) -> dict[str, Part]:
+        return {"val": self.val, "test": self.test}
+
+
+def split(seed: int) -> Split:
     settings = [*front.TABLES["adult"], f"seed={seed}", f"split_seed={seed}"]
     data = build_data(compose_config("train", settings))
-    sizes = cardinalities(data.schema)
-    said: dict[str, list[np.ndarray]] = {"val": [], "test": []}
+    rows = {"train": data.train, "val": data.val, "test": data.test}
+    said: dict[str, list[np.ndarray]] = {name: [] for name in rows}
+    settled = []
     for labels in (income, group):
-        train, val = ((rows.x.numpy(), labels(rows)) for rows in (data.train, data.val))
-        model, trees = front.best_trees(train, val, sizes, seed)
+        train, val = ((rows[name].x.numpy(), labels(rows[name])) for name in ("train", "val"))
+        model, trees = front.best_trees(train, val, cardinalities(data.schema), seed)
+        settled.append(clone(model).set_params(max_iter=trees))
         for name, found in said.items():
-            x = getattr(data, name).x.numpy()
-            found.append(front.trees_probability(model, trees, x))
-    return {
-        name: Part(income(rows), group(rows), *said[name])
-        for name, rows in (("val", data.val), ("test", data.test))
+            found.append(front.trees_probability(model, trees, rows[name].x.numpy()))
+    parts = {
+        name: Part(own.x.numpy(), income(own), group(own), *said[name])
+        for name, own in rows.items()
     }
+    return Split(**parts, seed=seed, trees=settled[0])
 
 
 def income(rows: Rows) -> np.ndarray:
@@ -96,20 +117,23 @@ def group(rows: Rows) -> np.ndarray:
 Decide = Callable[[Part], np.ndarray]
 
 
-def known(val: Part, seed: int) -> Iterator[Decide]:
-    yield from oxon_front(FairPredictor(lambda d: d[:, :2], val.oxon))
+def known(rows: Split) -> Iterator[Decide]:
+    yield from oxon_front(rows)
 
 
-def inferred(val: Part, seed: int) -> Iterator[Decide]:
-    groups: dict[str, Any] = {"inferred_groups": lambda d: d[:, 2:]}
+def inferred(rows: Split) -> Iterator[Decide]:
     for threshold in UNSURE:
-        predictor = FairPredictor(lambda d: d[:, :2], val.oxon, threshold=threshold, **groups)
-        yield from oxon_front(predictor)
-    yield from oxon_front(FairPredictor(lambda d: d[:, :2], val.oxon, use_fast=False, **groups))
+        yield from oxon_front(rows, threshold=threshold, inferred_groups=said_of_groups)
+    yield from oxon_front(rows, use_fast=False, inferred_groups=said_of_groups)
 
 
-def oxon_front(predictor: FairPredictor) -> Iterator[Decide]:
+def said_of_groups(data: np.ndarray) -> np.ndarray:
+    return data[:, 2:]
+
+
+def oxon_front(rows: Split, **options: Any) -> Iterator[Decide]:
     """Every setting on the front that OxonFair finds on validation rows."""
+    predictor = FairPredictor(lambda data: data[:, :2], rows.val.oxon, **options)
     predictor.fit(gm.accuracy, gm.demographic_parity, 0.05)
     offsets = predictor.frontier_thresholds()
     for k in range(offsets.shape[-1]):
@@ -131,31 +155,37 @@ class Said(ClassifierMixin, BaseEstimator):
         return (X[:, 0] > 0.5).astype(int)
 
 
-def thresholds(val: Part, seed: int) -> Iterator[Decide]:
+def thresholds(rows: Split) -> Iterator[Decide]:
     for tolerance in TOLERANCES:
         model = ThresholdOptimizer(
             estimator=Said(), predict_method="predict_proba", tol=float(tolerance)
-        ).fit(val.income[:, None], val.y, sensitive_features=val.s)
-        yield partial(randomised, model, seed=seed)
+        ).fit(rows.val.income[:, None], rows.val.y, sensitive_features=rows.val.s)
+        yield lambda part, model=model: model.predict(
+            part.income[:, None], sensitive_features=part.s, random_state=rows.seed
+        )
 
 
-def randomised(model: ThresholdOptimizer, part: Part, *, seed: int) -> np.ndarray:
-    said = part.income[:, None]
-    return model.predict(said, sensitive_features=part.s, random_state=seed)
+def reductions(rows: Split) -> Iterator[Decide]:
+    for violation in VIOLATIONS:
+        constraint = DemographicParity(difference_bound=violation)
+        model = ExponentiatedGradient(clone(rows.trees), constraint, eps=violation)
+        model.fit(rows.train.x, rows.train.y, sensitive_features=rows.train.s)
+        yield lambda part, model=model: model.predict(part.x, random_state=rows.seed)
 
 
-METHODS: dict[str, Callable[[Part, int], Iterator[Decide]]] = {
+METHODS: dict[str, Callable[[Split], Iterator[Decide]]] = {
     "inferred": inferred,
     "known": known,
     "thresholds": thresholds,
+    "reductions": reductions,
 }
 
 
-def points(method: str, seed: int, parts: dict[str, Part]) -> list[dict[str, Any]]:
+def points(method: str, rows: Split) -> list[dict[str, Any]]:
     return [
-        {"penalty": method, "weight": k, "seed": seed}
-        | {name: part.figures(decide(part)) for name, part in parts.items()}
-        for k, decide in enumerate(METHODS[method](parts["val"], seed))
+        {"penalty": method, "weight": k, "seed": rows.seed}
+        | {name: part.figures(decide(part)) for name, part in rows.read.items()}
+        for k, decide in enumerate(METHODS[method](rows))
     ]
 
 
@@ -169,10 +199,10 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in asked.methods}
     trees = []
     for seed in range(asked.seeds):
-        parts = split(seed)
-        trees.append({n: part.figures(part.income > 0.5) for n, part in parts.items()})
+        rows = split(seed)
+        trees.append({name: part.figures(part.income > 0.5) for name, part in rows.read.items()})
         for method in asked.methods:
-            found[method] += points(method, seed, parts)
+            found[method] += points(method, rows)
         tables = {
             method: {str(bound): front.chosen(own, bound) for bound in front.BOUNDS}
             for method, own in found.items()
