@@ -115,6 +115,7 @@ def best_trees(
     seed: int,
 ) -> tuple[HistGradientBoostingClassifier, int]:
     """The best of a small grid on validation rows, and how many of its trees are best."""
+    categorical = [0 < size <= 255 for size in sizes]
     best = (np.inf, None, 0)
     for rate, leaves in BOOSTING:
         model = HistGradientBoostingClassifier(
@@ -122,7 +123,7 @@ def best_trees(
             max_leaf_nodes=leaves,
             max_iter=TREES,
             early_stopping=False,
-            categorical_features=[0 < size <= 255 for size in sizes],
+            categorical_features=categorical,
             random_state=seed,
         ).fit(*train)
         losses = [log_loss(val[1], p) for p in model.staged_predict_proba(val[0])]
@@ -265,8 +266,7 @@ def front_tables(points: list[dict[str, Any]]) -> dict[str, Any]:
             str(bound): chosen([p for p in points if p["penalty"] == name], bound)
             for bound in BOUNDS
         }
-        for name in FRONTS
-        if any(p["penalty"] == name for p in points)
+        for name in dict.fromkeys(point["penalty"] for point in points)
     }
 
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import encoders as front
 import numpy as np
+from fairlearn.metrics import demographic_parity_difference
 from fairlearn.postprocessing import ThresholdOptimizer
 from fairlearn.reductions import DemographicParity, ExponentiatedGradient
 from oxonfair import FairPredictor
@@ -65,11 +66,8 @@ class Part:
         return {"data": np.concatenate([*two], axis=1), "target": self.y, "groups": self.s}
 
     def figures(self, decided: np.ndarray) -> dict[str, float]:
-        rates = [decided[self.s == group].mean() for group in (0, 1)]
-        return {
-            "accuracy": float((decided == self.y).mean()),
-            "gap": float(abs(rates[0] - rates[1])),
-        }
+        gap = demographic_parity_difference(self.y, decided, sensitive_features=self.s)
+        return {"accuracy": float((decided == self.y).mean()), "gap": float(gap)}
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,24 @@ class Split:
 def split(seed: int) -> Split:
     settings = [*front.TABLES["adult"], f"seed={seed}", f"split_seed={seed}"]
     data = build_data(compose_config("train", settings))
-    rows = {"train": data.train, "val": data.val, "test": data.test}
-    said: dict[str, list[np.ndarray]] = {name: [] for name in rows}
-    settled = []
-    for labels in (income, group):
-        train, val = ((rows[name].x.numpy(), labels(rows[name])) for name in ("train", "val"))
-        model, trees = front.best_trees(train, val, cardinalities(data.schema), seed)
-        settled.append(clone(model).set_params(max_iter=trees))
-        for name, found in said.items():
-            found.append(front.trees_probability(model, trees, rows[name].x.numpy()))
-    parts = {
-        name: Part(own.x.numpy(), income(own), group(own), *said[name])
-        for name, own in rows.items()
-    }
-    return Split(**parts, seed=seed, trees=settled[0])
+    models = [
+        front.best_trees(
+            (data.train.x.numpy(), labels(data.train)),
+            (data.val.x.numpy(), labels(data.val)),
+            cardinalities(data.schema),
+            seed,
+        )
+        for labels in (income, group)
+    ]
+
+    def part(rows: Rows) -> Part:
+        x = rows.x.numpy()
+        said = (front.trees_probability(*model, x) for model in models)
+        return Part(x, income(rows), group(rows), *said)
+
+    model, trees = models[0]
+    again = clone(model).set_params(max_iter=trees)
+    return Split(part(data.train), part(data.val), part(data.test), seed, again)
 
 
 def income(rows: Rows) -> np.ndarray:
@@ -115,10 +117,6 @@ def group(rows: Rows) -> np.ndarray:
 
 
 Decide = Callable[[Part], np.ndarray]
-
-
-def known(rows: Split) -> Iterator[Decide]:
-    yield from oxon_front(rows)
 
 
 def inferred(rows: Split) -> Iterator[Decide]:
@@ -175,7 +173,7 @@ def reductions(rows: Split) -> Iterator[Decide]:
 
 METHODS: dict[str, Callable[[Split], Iterator[Decide]]] = {
     "inferred": inferred,
-    "known": known,
+    "known": oxon_front,
     "thresholds": thresholds,
     "reductions": reductions,
 }
@@ -196,17 +194,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     quieten()
-    found: dict[str, list[dict[str, Any]]] = {method: [] for method in asked.methods}
-    trees = []
+    trees: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for seed in range(asked.seeds):
         rows = split(seed)
         trees.append({name: part.figures(part.income > 0.5) for name, part in rows.read.items()})
         for method in asked.methods:
-            found[method] += points(method, rows)
-        tables = {
-            method: {str(bound): front.chosen(own, bound) for bound in front.BOUNDS}
-            for method, own in found.items()
-        }
+            found += points(method, rows)
+        tables = front.front_tables(found)
         content = {"environment": environment(), "trees": trees, "tables": tables}
         asked.out.write_text(json.dumps(content, indent=1) + "\n")
         front.show_fronts(tables)
