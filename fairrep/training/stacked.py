@@ -221,10 +221,10 @@ class _Stack:
         """Penalties (k,) of a chunk; random ones draw from each model's own stream."""
         penalty = self.modules[models[0]].penalty
         assert penalty is not None
-        read = batch.s if penalty.reads == "s" else batch.a
         if not penalty.random:
-            shared = read.dim() == (1 if penalty.reads == "s" else 2)
-            read = read.expand(len(models), *read.shape) if shared else read
+            read = getattr(batch, penalty.reads)
+            if batch.s.dim() == 1:  # rows that the models share
+                read = read.expand(len(models), *read.shape)
             return penalty.evaluate(z, read, batch.y, counts=batch.counts).value
         return torch.stack([self._own_penalty(m, k, z[k], batch) for k, m in enumerate(models)])
 
